@@ -1,0 +1,151 @@
+// Package byhand wires what people do by hand (deployer/operate) to the
+// connections and the memory of a daemon or of a person's own checkout.
+//
+// Lives here: that wiring. May not live here: the doing, any decision.
+package byhand
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+
+	"github.com/fairlead-deploy/fairlead/deployer"
+	"github.com/fairlead-deploy/fairlead/deployer/host"
+	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
+	"github.com/fairlead-deploy/fairlead/deployer/lock"
+	"github.com/fairlead-deploy/fairlead/deployer/operate"
+	"github.com/fairlead-deploy/fairlead/deployer/plan"
+	"github.com/fairlead-deploy/fairlead/deployer/route"
+	"github.com/fairlead-deploy/fairlead/deployer/spec"
+	"github.com/fairlead-deploy/fairlead/internal/secret"
+	"github.com/fairlead-deploy/fairlead/release"
+	"github.com/fairlead-deploy/fairlead/store"
+)
+
+// Place is a service that people work on, and how it is reached.
+type Place struct {
+	Deploy   *spec.Deploy
+	Files    fs.FS // that Deploy was read from
+	Settings deployer.Settings
+	Pool     *host.Pool
+	// Address decides how a host is reached.
+	Address func(deployer.Address) (host.Address, error)
+	// Store is the daemon's; nil: nothing here follows Git.
+	Store *store.Store
+	// Unique makes a word that was never used before.
+	Unique func() string
+	Log    *slog.Logger
+}
+
+// Service wires it; keeper takes its locks.
+func (b Place) Service(keeper *lock.Keeper) *operate.Service {
+	s := &operate.Service{
+		Deploy: b.Deploy, Connect: b.connect, Keeper: keeper, Unique: func() string { return b.Unique()[:6] },
+		Failed: b.failed, Account: b.account, Log: b.Log,
+	}
+	if b.Store != nil {
+		s.Hold = b.Store.Hold
+	}
+	return s
+}
+
+// connect reaches a host of deploy.yml, and makes sure that it answers.
+func (b Place) connect(ctx context.Context, name string) (operate.Host, error) {
+	a, err := b.Address(b.at(name))
+	if err != nil {
+		return operate.Host{}, err
+	}
+	h, err := b.Pool.Get(ctx, a)
+	if err != nil {
+		return operate.Host{}, err
+	}
+	if err := h.Ping(ctx); err != nil {
+		return operate.Host{}, err
+	}
+	e := h.Engine()
+	// Without a home it asks the proxy by its commands, which leaves nothing open.
+	driver := route.NewDriver(e, h, "", b.Log.With("host", name))
+	return operate.Host{
+		Name: name, Reader: e, Runner: e, Mover: e, Ground: e, Files: h.Files(), Shell: h.Shell,
+		Proxy:  func(context.Context) (operate.Proxy, error) { return driver, nil },
+		Routes: func(ctx context.Context) ([]plan.Live, error) { return driver.List(ctx, false) },
+	}, nil
+}
+
+// at is how deploy.yml reaches one of its hosts.
+func (b Place) at(name string) deployer.Address {
+	at := deployer.Address{Name: name, Host: name, SSH: b.Deploy.SSH}
+	var entries []spec.HostEntry
+	for _, role := range b.Deploy.Roles {
+		entries = append(entries, role.Hosts...)
+	}
+	for _, a := range b.Deploy.Accessories {
+		entries = append(entries, a.Hosts...)
+	}
+	for _, h := range entries {
+		if h.Address == name {
+			at.User, at.Port = cmp.Or(at.User, h.User), cmp.Or(at.Port, h.Port)
+		}
+	}
+	if at.User == "" && b.Deploy.SSH.UserSet {
+		at.User = b.Deploy.SSH.User
+	}
+	if at.Port == 0 && b.Deploy.SSH.PortSet {
+		at.Port = b.Deploy.SSH.Port
+	}
+	return at
+}
+
+// lastFailed is how many releases are looked at.
+const lastFailed = 200
+
+// failed are the releases that are known to have failed.
+func (b Place) failed(ctx context.Context) ([]string, error) {
+	if b.Store == nil {
+		return nil, nil
+	}
+	list, err := b.Store.Releases(ctx, store.Filter{
+		Lane: release.Lane{Service: b.Deploy.Service, Destination: b.Deploy.Destination}, Statuses: []release.Status{release.Failed, release.RolledBack, release.NeedsHuman}, Limit: lastFailed,
+	})
+	var ids []string
+	for _, r := range list {
+		ids = append(ids, string(r.ID))
+	}
+	return ids, err
+}
+
+// account is what the hosts pull with.
+func (b Place) account(ctx context.Context) (docker.Auth, error) {
+	r := b.Deploy.Registry
+	source, err := b.Settings.Secrets(ctx, b.Files, b.Deploy.Destination, b.Deploy.SecretsPath)
+	if err != nil {
+		return docker.Auth{}, fmt.Errorf("open secrets: %w", err)
+	}
+	user, err := credential(source, r.Username)
+	if err != nil {
+		return docker.Auth{}, err
+	}
+	password, err := credential(source, r.Password)
+	return docker.Auth{Server: r.Server, Username: user.Reveal(), Password: password}, err
+}
+
+func credential(source secret.Source, c spec.Credential) (secret.Value, error) {
+	if c.Secret == "" {
+		return c.Literal, nil
+	}
+	if err := source.Missing([]string{c.Secret}); err != nil {
+		return secret.Value{}, err
+	}
+	v, _, err := source.Lookup(c.Secret)
+	return v, err
+}
+
+var (
+	_ operate.Proxy  = (*route.Driver)(nil)
+	_ operate.Reader = (*docker.Engine)(nil)
+	_ operate.Runner = (*docker.Engine)(nil)
+	_ operate.Mover  = (*docker.Engine)(nil)
+	_ operate.Ground = (*docker.Engine)(nil)
+)

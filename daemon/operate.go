@@ -1,0 +1,124 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/http"
+	"sync"
+
+	"github.com/fairlead-deploy/fairlead/daemon/byhand"
+	"github.com/fairlead-deploy/fairlead/daemon/config"
+	"github.com/fairlead-deploy/fairlead/deployer"
+	"github.com/fairlead-deploy/fairlead/deployer/host"
+	"github.com/fairlead-deploy/fairlead/deployer/lock"
+	"github.com/fairlead-deploy/fairlead/deployer/policy"
+	"github.com/fairlead-deploy/fairlead/deployer/spec"
+	"github.com/fairlead-deploy/fairlead/release"
+	"github.com/fairlead-deploy/fairlead/release/operation"
+	"github.com/fairlead-deploy/fairlead/server"
+	"github.com/fairlead-deploy/fairlead/watcher"
+)
+
+// witness passes commits on, and remembers the newest of each repository: it
+// says where a service is that people ask something of.
+type witness struct {
+	watcher.Submitter
+	mu     sync.Mutex
+	newest map[string]fs.FS
+}
+
+// Submit passes a commit on.
+func (w *witness) Submit(ctx context.Context, req release.Request, files fs.FS) error {
+	w.mu.Lock()
+	if w.newest == nil {
+		w.newest = map[string]fs.FS{}
+	}
+	w.newest[req.Revision.Repo] = files
+	w.mu.Unlock()
+	return w.Submitter.Submit(ctx, req, files)
+}
+
+func (w *witness) of(repo string) (fs.FS, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	files, ok := w.newest[repo]
+	return files, ok
+}
+
+// operator carries out what people ask of services, over the connections of
+// the parts in force.
+type operator struct {
+	d      *Daemon
+	keeper *lock.Keeper
+}
+
+// Operate carries out an ask.
+func (o operator) Operate(ctx context.Context, ask operation.Ask, who operation.Caller) error {
+	p := o.d.current()
+	s, ok := o.d.confided(p.conf, ask.Repo)
+	if !ok {
+		return unknownRepo(ask.Repo)
+	}
+	files, ok := p.witness.of(ask.Repo)
+	if !ok {
+		return &server.Error{Status: http.StatusConflict, Message: ask.Repo + ": " + deployer.ErrUnknown.Error()}
+	}
+	deploy, _, err := spec.Load(files, s.Reading(ctx, release.Request{Destination: ask.Destination}))
+	if err == nil {
+		err = policy.Check(deploy, s.Policy)
+	}
+	if err != nil {
+		return err
+	}
+	place := byhand.Place{
+		Deploy: deploy, Files: files, Settings: s, Pool: p.pool, Store: o.d.store, Unique: unique, Log: o.d.o.Log,
+		Address: func(at deployer.Address) (host.Address, error) { return address(p.conf, at) },
+	}
+	service := place.Service(o.keeper)
+	o.d.o.Log.Info("operation", "verb", string(ask.Verb), "service", service.Lane().String(), "by", ask.Actor)
+	return service.Do(ctx, ask, who)
+}
+
+// ByHand works on the service of a checkout without a daemon, under the same
+// locks.
+type ByHand struct {
+	local  *Local
+	conf   config.Config
+	keeper *lock.Keeper
+}
+
+// OpenByHand wires it; the checkout stays the caller's. Nothing is dialled yet.
+// Close must be called unless it errs.
+func OpenByHand(ctx context.Context, c *Checkout, o LocalOptions) (*ByHand, error) {
+	b := &ByHand{local: &Local{o: o, checkout: c, files: c.Files()}, keeper: lock.NewKeeper(o.Log)}
+	if o.Config != nil {
+		b.conf = *o.Config
+	}
+	random := &lockedRand{r: o.Rand}
+	var err error
+	if b.local.pool, err = b.local.connections(ctx, &b.conf, random.Float64); err != nil {
+		return nil, errors.Join(err, b.local.Close())
+	}
+	return b, nil
+}
+
+// Notes are what a person should know first, such as keys that cannot be used.
+func (b *ByHand) Notes() []string { return b.local.Notes() }
+
+// Close ends all connections.
+func (b *ByHand) Close() error { return b.local.Close() }
+
+// Operate carries out an ask.
+func (b *ByHand) Operate(ctx context.Context, ask operation.Ask, who operation.Caller) error {
+	place := byhand.Place{
+		Deploy: b.local.checkout.Deploy, Files: b.local.files, Settings: b.local.settings(), Pool: b.local.pool, Unique: unique, Log: b.local.o.Log,
+		Address: func(at deployer.Address) (host.Address, error) { return address(&b.conf, at) },
+	}
+	return place.Service(b.keeper).Do(ctx, ask, who)
+}
+
+var (
+	_ server.Operator = operator{}
+	_ server.Operator = (*ByHand)(nil)
+)

@@ -1,0 +1,230 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/fairlead-deploy/fairlead/daemon/buttons"
+	"github.com/fairlead-deploy/fairlead/daemon/commits"
+	"github.com/fairlead-deploy/fairlead/daemon/config"
+	"github.com/fairlead-deploy/fairlead/daemon/secrets"
+	"github.com/fairlead-deploy/fairlead/deployer"
+	"github.com/fairlead-deploy/fairlead/deployer/host"
+	"github.com/fairlead-deploy/fairlead/deployer/policy"
+	"github.com/fairlead-deploy/fairlead/internal/registry"
+	"github.com/fairlead-deploy/fairlead/internal/secret"
+	"github.com/fairlead-deploy/fairlead/notify/heartbeat"
+	"github.com/fairlead-deploy/fairlead/notify/outbox"
+	"github.com/fairlead-deploy/fairlead/release"
+	"github.com/fairlead-deploy/fairlead/store"
+	"github.com/fairlead-deploy/fairlead/watcher"
+	"github.com/fairlead-deploy/fairlead/watcher/mirror"
+	"github.com/fairlead-deploy/fairlead/watcher/webhook"
+)
+
+// parts is all that one configuration makes.
+type parts struct {
+	conf      *config.Config
+	pool      *host.Pool
+	mirrors   *mirror.Pool
+	deployer  *deployer.Deployer
+	watcher   *watcher.Watcher
+	witness   *witness // of the newest commits
+	outbox    *outbox.Outbox
+	apps      []*buttons.App       // of Slack, whose buttons messages have
+	heartbeat *heartbeat.Heartbeat // nil: none
+	hooks     http.Handler
+	prune     func(context.Context) error
+}
+
+// make wires the parts of a configuration. Nothing is dialled yet.
+func (d *Daemon) make(ctx context.Context, c *config.Config) (_ *parts, err error) {
+	p := &parts{conf: c, pool: newPool(c, d.o.Binary, d.o.Log, d.random.Float64), mirrors: mirror.NewPool(filepath.Join(c.DataDir, "mirrors"))}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, p.close())
+		}
+	}()
+	if p.deployer, err = d.newDeployer(c, p.pool); err != nil {
+		return nil, err
+	}
+	repos, err := repositories(c)
+	if err != nil {
+		return nil, err
+	}
+	p.witness = &witness{Submitter: destinations{c, p.deployer}}
+	p.watcher, err = watcher.New(watcher.Options{
+		Submitter: p.witness, Looks: d.store, Noted: d.glances.note, Random: d.random.Float64, Log: d.o.Log,
+		Open: func(r watcher.Repository) (watcher.Remote, error) {
+			m, err := p.mirrors.Open(mirror.Remote{Name: r.Name, URL: r.URL, Auth: r.Auth})
+			return commits.New(m, readings(c.Repositories[r.Name])), err
+		},
+	}, repos)
+	if err != nil {
+		return nil, err
+	}
+	if p.hooks, err = newHooks(c, func(repo string, cause release.Cause) { p.watcher.Trigger(repo, cause) }, &d.refusals); err != nil {
+		return nil, err
+	}
+	if p.heartbeat, err = d.newHeartbeat(c); err != nil {
+		return nil, err
+	}
+	p.prune = d.prune
+	p.outbox, p.apps, err = d.newOutbox(ctx, c) // last: it forgets the channels that are gone
+	return p, err
+}
+
+func (p *parts) close() error {
+	p.mirrors.Close()
+	return p.pool.Close()
+}
+
+// run works until ctx ends and everything has come to rest.
+func (p *parts) run(ctx context.Context, stop context.CancelCauseFunc) error {
+	var g group
+	g.run(ctx, stop, "outbox", p.outbox.Run)
+	g.run(ctx, stop, "deployer", p.deployer.Run)
+	g.run(ctx, stop, "watcher", p.watcher.Run)
+	g.run(ctx, stop, "retention", p.prune)
+	for _, a := range p.apps {
+		g.run(ctx, stop, "slack buttons", a.Run)
+	}
+	if p.heartbeat != nil {
+		g.run(ctx, stop, "heartbeat", p.heartbeat.Run)
+	}
+	return g.wait()
+}
+
+func (d *Daemon) newDeployer(c *config.Config, pool *host.Pool) (*deployer.Deployer, error) {
+	reg, err := newRegistry(c)
+	if err != nil {
+		return nil, err
+	}
+	owner, err := ownerID(c.DataDir)
+	if err != nil {
+		return nil, err
+	}
+	return deployer.New(deployer.Options{
+		Memory: newMemory(d.store, &d.confidant), Fleet: newFleet(pool, c, d.o.Binary, d.o.Log), Registry: reg,
+		Settings: func(repo string) (deployer.Settings, bool) { return d.confided(c, repo) },
+		Owner:    owner, Rand: d.random.fork(), Log: d.o.Log,
+	}), nil
+}
+
+func newRegistry(c *config.Config) (*registry.Client, error) {
+	hosts := map[string]registry.Host{}
+	for name, r := range c.Registries {
+		h, err := registryHost(r)
+		if err != nil {
+			return nil, fmt.Errorf("registries.%s: %w", name, err)
+		}
+		hosts[name] = h
+	}
+	return registry.New(registry.Options{Hosts: hosts})
+}
+
+// confided is settings whose secrets the daemon's confidant hears of.
+func (d *Daemon) confided(c *config.Config, repo string) (deployer.Settings, bool) {
+	s, ok := settings(c, repo)
+	if ok {
+		open := d.vaults.Open(repo, c.Repositories[repo])
+		s.Secrets = func(ctx context.Context, files fs.FS, destination, path string) (secret.Source, error) {
+			source, err := open(ctx, files, destination, path)
+			return source.Told(d.confidant.hears(repo)), err
+		}
+	}
+	return s, ok
+}
+
+// settings gives the deployer the operator's words on a repository.
+func settings(c *config.Config, repo string) (deployer.Settings, bool) {
+	r, ok := c.Repositories[repo]
+	if !ok {
+		return deployer.Settings{}, false
+	}
+	s := settingsOf(r)
+	s.Cordoned = cordonedIn(c.Hosts)
+	return s, true
+}
+
+// cordonedIn are the hosts that fairlead.yml cordons, with the reason.
+func cordonedIn(hosts map[string]config.Host) map[string]string {
+	out := map[string]string{}
+	for name, h := range hosts {
+		if h.Cordoned != "" {
+			out[name] = h.Cordoned
+		}
+	}
+	return out
+}
+
+func settingsOf(r config.Repository) deployer.Settings {
+	var command func(context.Context, string) (string, error)
+	if slices.Contains(r.Allow, "commands") {
+		command = secrets.Template(secrets.Unattended(r.Secrets.Env))
+	}
+	return deployer.Settings{
+		ConfigFile: r.ConfigFile, Mode: deployer.Mode(r.Mode), Allow: r.Allow, ImageTag: r.ImageTag,
+		Policy: policy.Policy{
+			Mode: policy.Mode(r.Policy.Mode), Mounts: r.Policy.Mounts, Options: r.Policy.Options,
+			Registries: r.Policy.Registries, Allow: r.Allow,
+		},
+		Command: command,
+		Env: func(name string) (string, bool) {
+			v, ok, err := secret.Env{Names: r.Secrets.Env, Prefix: r.Secrets.EnvPrefix}.Lookup(name)
+			return v.Reveal(), ok && err == nil
+		},
+		Secrets: secrets.Open(r, secrets.NewVault(r.Secrets.Exec, func() float64 { return 0 }, nil)),
+	}
+}
+
+func newHooks(c *config.Config, trigger webhook.Trigger, refused *webhook.Refusals) (http.Handler, error) {
+	var sources []webhook.Source
+	for name, r := range c.Repositories {
+		if r.Webhook == nil {
+			continue
+		}
+		s := webhook.Source{Name: name, Provider: webhook.Provider(r.Webhook.Provider), Repo: name, Branch: r.Branch}
+		for _, ref := range []config.Ref{r.Webhook.Secret, r.Webhook.PreviousSecret} {
+			if ref.IsZero() {
+				continue
+			}
+			v, err := ref.Resolve()
+			if err != nil {
+				return nil, fmt.Errorf("repositories.%s.webhook: %w", name, err)
+			}
+			s.Secrets = append(s.Secrets, v)
+		}
+		sources = append(sources, s)
+	}
+	return webhook.New(sources, trigger, refused)
+}
+
+// What the store keeps, and how often the rest is removed.
+const (
+	pruneEvery = time.Hour
+	keepFor    = 90 * 24 * time.Hour
+	keepLast   = 200 // releases of each lane, however old
+)
+
+// prune forgets old releases and events until ctx ends.
+func (d *Daemon) prune(ctx context.Context) error {
+	tick := time.NewTicker(pruneEvery)
+	defer tick.Stop()
+	for {
+		if _, err := d.store.Prune(ctx, store.Keep{Releases: keepLast, Age: keepFor}); err != nil && ctx.Err() == nil {
+			d.o.Log.Warn("old releases not forgotten", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}

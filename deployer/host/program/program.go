@@ -1,0 +1,52 @@
+package program
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
+)
+
+// The image's name. Kamal reads the tag as the version of its proxy and wants
+// at least v0.9.2 (Kamal 2.12, Kamal::Configuration::Proxy::Run).
+const (
+	ImageName = "fairlead/proxy"
+	ImageTag  = "v0.9.2.1"
+	Image     = ImageName + ":" + ImageTag
+)
+
+// Engine is what bringing the image asks of a host's engine.
+type Engine interface {
+	// Image returns docker.ErrNotFound when the host has no such image.
+	Image(ctx context.Context, ref string) (docker.Image, error)
+	Load(ctx context.Context, tar io.Reader) error
+}
+
+// Binary gives the static fairlead program for an architecture, as Go names
+// it, and the CA roots that go with it. It errs with the remedy when there is
+// none.
+type Binary func(arch string) (program, roots []byte, err error)
+
+// Ensure makes Image exist on a host of the given architecture. One that is
+// there stays as it is.
+func Ensure(ctx context.Context, e Engine, arch string, binary Binary) error {
+	_, err := e.Image(ctx, Image)
+	if err == nil || !errors.Is(err, docker.ErrNotFound) {
+		return err
+	}
+	program, roots, err := binary(arch)
+	if err != nil {
+		return err
+	}
+	archive, err := Archive(Proxy(arch, program, roots))
+	if err != nil {
+		return fmt.Errorf("make image %s: %w", Image, err)
+	}
+	if err := e.Load(ctx, bytes.NewReader(archive)); err != nil {
+		return fmt.Errorf("load image %s: %w", Image, err)
+	}
+	return nil
+}

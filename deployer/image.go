@@ -1,0 +1,43 @@
+package deployer
+
+import (
+	"cmp"
+	"context"
+	"errors"
+
+	"github.com/fairlead-deploy/fairlead/deployer/image"
+	"github.com/fairlead-deploy/fairlead/deployer/spec"
+	"github.com/fairlead-deploy/fairlead/internal/registry"
+	"github.com/fairlead-deploy/fairlead/internal/secret"
+)
+
+// image decides which image the attempt is about. What goes back, or to an
+// earlier release, has it already.
+func (a *attempt) image(ctx context.Context) (found image.Found, err error) {
+	if a.backs() && a.r.Version != "" {
+		return image.Found{Version: a.r.Version, Digest: a.r.Digest}, nil
+	}
+	if a.target != nil && a.target.ID != "" {
+		return image.Found{Version: a.target.Version, Digest: a.target.Digest}, nil
+	}
+	if a.ahead != nil && a.s.req.Version == "" {
+		return *a.ahead, nil
+	}
+	found, err = image.Finder{
+		Lane: a.r.Lane, Revision: a.r.Revision, Image: a.deploy.Image, Good: a.good, Followed: a.followed,
+		Pattern:  cmp.Or(a.settings.ImageTag, a.deploy.XFairlead.ImageTag),
+		Auth:     registry.Auth{Username: a.credential(a.deploy.Registry.Username).Reveal(), Password: a.credential(a.deploy.Registry.Password)},
+		Registry: a.d.o.Registry, Pins: a.d.o.Memory.Pins,
+	}.Find(ctx, a.s.req.Version, a.s.files)
+	if a.s.req.Version != "" && errors.Is(err, registry.ErrNotFound) {
+		err = &badFileError{err: err, step: "find image", next: "push that version's image, or ask for one that exists"}
+	}
+	return found, err
+}
+
+func (a *attempt) credential(c spec.Credential) secret.Value {
+	if c.Secret != "" {
+		return a.secrets[c.Secret]
+	}
+	return c.Literal
+}

@@ -1,0 +1,179 @@
+// Package image finds out which image a revision means: what deploy.yml names,
+// the version that a person asked for, or the newest commit whose image exists.
+//
+// Lives here: that choice, and each tag's digest, once per revision. May not
+// live here: pulling, secrets, how a registry is spoken to.
+package image
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"time"
+
+	"github.com/fairlead-deploy/fairlead/deployer/spec"
+	"github.com/fairlead-deploy/fairlead/internal/registry"
+	"github.com/fairlead-deploy/fairlead/release"
+)
+
+// Registry answers which digest a reference has now. Errors are those of
+// package registry.
+type Registry interface {
+	Resolve(ctx context.Context, ref string, auth registry.Auth) (digest string, err error)
+}
+
+// Pins keeps which digest a tag had when a revision first asked for it.
+type Pins interface {
+	Pin(ctx context.Context, lane release.Lane, sha, ref, digest string) error
+	Pinned(ctx context.Context, lane release.Lane, sha, ref string) (digest string, ok bool, err error)
+}
+
+// Historian is what the files of a revision may also be: the way back to its
+// first parents, newest first, itself included.
+type Historian interface {
+	History(ctx context.Context, n int) ([]release.Revision, error)
+}
+
+// Archive is what the files of a revision may also be: those of the commits
+// before it. What they are is as for the revision itself.
+type Archive interface {
+	At(ctx context.Context, earlier release.Revision) (fs.FS, error)
+}
+
+// depth is how far back an image is looked for.
+const depth = 50
+
+// Patience is how long a commit's own image is asked for every few seconds.
+// Afterwards it is asked for at each look.
+const Patience = 30 * time.Minute
+
+// AbsentError says that a commit's image is not there: CI is building it, or
+// never will.
+type AbsentError struct{ Name string }
+
+func (e *AbsentError) Error() string {
+	return fmt.Sprintf("no image %s yet: push it, or write a tag into image:", e.Name)
+}
+
+// GivenUp is the one line that ends the wait for it.
+func (e *AbsentError) GivenUp(live, lane string) string {
+	return fmt.Sprintf("no image %s within %s; %s stays live. It goes live when its image is pushed; `fairlead deploy %s` puts its deploy.yml on the newest image before it",
+		e.Name, Patience, live, lane)
+}
+
+// Found is the image of a revision.
+type Found struct {
+	Version string // its tag, or 12 digits of its digest
+	Digest  string // "sha256:…"
+	// Awaits says that the commit's own image, which this is not, may still
+	// come; nil when nothing is waited for.
+	Awaits *AbsentError
+	// Commit is the one whose image this is, where that is not the commit's own
+	// and is not live yet: it goes first. Nil otherwise.
+	Commit *release.Revision
+}
+
+// Finder finds the image of one revision of a lane.
+type Finder struct {
+	Lane     release.Lane
+	Revision release.Revision
+	Image    spec.Image // deploy.yml's
+	Pattern  string     // how CI names a commit's image, such as "sha-{sha7}"
+	// Good are the lane's releases that succeeded, newest first; Followed those
+	// of them that Git led to, and no person's choice of a version.
+	Good, Followed []release.Release
+
+	Auth     registry.Auth
+	Registry Registry
+	Pins     Pins
+}
+
+// Find decides on the image and asks the registry for its digest:
+//
+//  1. a version that was asked for
+//  2. a tag or digest in deploy.yml's image:
+//  3. the newest commit, from the tip back, whose image exists
+//
+// files may be a Historian. The error is an *AbsentError where no commit's
+// image is there.
+func (f Finder) Find(ctx context.Context, asked string, files fs.FS) (Found, error) {
+	tag := f.Image.Tag
+	if asked != "" {
+		tag = asked
+	} else if d := f.Image.Digest; d != "" {
+		return Found{Version: strings.TrimPrefix(d, "sha256:")[:12], Digest: d}, nil
+	}
+	if tag == "" {
+		return f.ofCommit(ctx, files)
+	}
+	digest, err := f.resolve(ctx, tag)
+	return Found{Version: tag, Digest: digest}, err
+}
+
+// ofCommit walks from the tip back to what is deployed. What is deployed has an
+// image whatever its own name says: a commit that only changed the
+// configuration may have been put on the image before it.
+func (f Finder) ofCommit(ctx context.Context, files fs.FS) (Found, error) {
+	own := f.Revision.ImageTag(f.Pattern)
+	digest, err := f.resolve(ctx, own)
+	if !errors.Is(err, registry.ErrNotFound) {
+		return Found{Version: own, Digest: digest}, err
+	}
+	absent := &AbsentError{f.Image.Ref(own)}
+	for _, c := range f.commits(ctx, files) {
+		tag := c.ImageTag(f.Pattern)
+		digest, err = f.resolve(ctx, tag)
+		if errors.Is(err, registry.ErrNotFound) && c.SHA == f.deployed() {
+			tag, digest, err = f.Followed[0].Version, f.Followed[0].Digest, nil
+		}
+		if errors.Is(err, registry.ErrNotFound) {
+			continue
+		}
+		found := Found{Version: tag, Digest: digest, Awaits: absent}
+		if c.SHA != f.Revision.SHA && (len(f.Good) == 0 || f.Good[0].Version != tag) {
+			found.Commit = &c
+		}
+		return found, err
+	}
+	return Found{}, absent
+}
+
+// commits returns the commits from the tip back to the deployed one.
+func (f Finder) commits(ctx context.Context, files fs.FS) []release.Revision {
+	commits := []release.Revision{f.Revision}
+	if h, ok := files.(Historian); ok {
+		if more, err := h.History(ctx, depth); err == nil && len(more) > 0 {
+			commits = more
+		}
+	}
+	for i, c := range commits {
+		if c.SHA == f.deployed() {
+			return commits[:i+1]
+		}
+	}
+	return commits
+}
+
+// deployed is the commit that Git led to last.
+func (f Finder) deployed() string {
+	if len(f.Followed) == 0 {
+		return ""
+	}
+	return f.Followed[0].Revision.SHA
+}
+
+// resolve asks for a tag's digest, once per revision: a tag that moves later
+// is news for the next commit.
+func (f Finder) resolve(ctx context.Context, tag string) (string, error) {
+	ref := f.Image.Ref(tag)
+	if digest, ok, err := f.Pins.Pinned(ctx, f.Lane, f.Revision.SHA, ref); err != nil || ok {
+		return digest, err
+	}
+	digest, err := f.Registry.Resolve(ctx, ref, f.Auth)
+	if err != nil {
+		return "", fmt.Errorf("find image: %w", err)
+	}
+	return digest, f.Pins.Pin(ctx, f.Lane, f.Revision.SHA, ref, digest)
+}

@@ -1,0 +1,321 @@
+package plan
+
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/fairlead-deploy/fairlead/deployer/container"
+	"github.com/fairlead-deploy/fairlead/release"
+)
+
+// Existing is a container that ran before a rollout, with its route.
+type Existing struct {
+	Ref
+	Version string `json:"version"`
+	Route   *Route `json:"route,omitempty"`
+}
+
+// Baseline is what a rollout goes back to: per unit the container that did its
+// work before. A unit without one had nothing.
+type Baseline map[Key]Existing
+
+// In tells whether all of it is still there.
+func (b Baseline) In(lane release.Lane, o Observed) bool {
+	for k, e := range b {
+		if !slices.ContainsFunc(o.Of(lane, k), func(c container.Observed) bool { return c.ID == e.ID }) {
+			return false
+		}
+	}
+	return true
+}
+
+// Gone tells whether the container is not on its host any more, of a host that
+// was read.
+func (e Existing) Gone(lane release.Lane, o Observed, k Key) bool {
+	host, read := o.Hosts[k.Host]
+	return read && host.Err == nil &&
+		!slices.ContainsFunc(o.Of(lane, k), func(c container.Observed) bool { return c.ID == e.ID })
+}
+
+// Rebase turns to containers that a release made in place of those that are
+// gone, and tells whether any is missing still.
+func (b Baseline) Rebase(lane release.Lane, o Observed, by release.ID) (missing bool) {
+	for k, e := range b {
+		if !e.Gone(lane, o, k) {
+			continue
+		}
+		i := slices.IndexFunc(o.Of(lane, k), func(c container.Observed) bool {
+			return by != "" && c.Spec.Labels[LabelRelease] == string(by)
+		})
+		if i < 0 {
+			missing = true
+			continue
+		}
+		c := o.Of(lane, k)[i]
+		e.Ref = Ref{ID: c.ID, Name: c.Name}
+		b[k] = e
+	}
+	return missing
+}
+
+// baselineEntry is the stored form: a list of them, since a Key cannot be a
+// JSON key.
+type baselineEntry struct {
+	Key
+	Existing Existing `json:"existing"`
+}
+
+// MarshalJSON writes the baseline as a list sorted by host and role.
+func (b Baseline) MarshalJSON() ([]byte, error) {
+	list := []baselineEntry{}
+	for k, e := range b {
+		list = append(list, baselineEntry{k, e})
+	}
+	slices.SortFunc(list, func(x, y baselineEntry) int {
+		return cmp.Or(cmp.Compare(x.Host, y.Host), cmp.Compare(x.Role, y.Role))
+	})
+	return json.Marshal(list)
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote.
+func (b *Baseline) UnmarshalJSON(text []byte) error {
+	var list []baselineEntry
+	if err := json.Unmarshal(text, &list); err != nil {
+		return err
+	}
+	*b = Baseline{}
+	for _, e := range list {
+		(*b)[e.Key] = e.Existing
+	}
+	return nil
+}
+
+// BaselineOf finds what ran before release d. previous is the last release
+// that succeeded, zero when none is known; a container that it started, or one
+// of its version, goes before whatever a half-done rollout left.
+func BaselineOf(d Desired, o Observed, previous release.Release) Baseline {
+	b := Baseline{}
+	for _, u := range d.Units {
+		var target string
+		var live *Live
+		if u.Route != nil {
+			target, live = o.Hosts[u.Host].routed(u.Route.Service)
+		}
+		best, rank := container.Observed{}, 0
+		for _, c := range o.Of(d.Lane, u.Key()) {
+			if r := baselineRank(d, c, previous, isTarget(c, target)); r > rank {
+				best, rank = c, r
+			}
+		}
+		if rank == 0 {
+			continue
+		}
+		b[u.Key()] = Existing{
+			Ref:     Ref{ID: best.ID, Name: best.Name},
+			Version: VersionOf(d.Lane, best),
+			Route:   formerRoute(u, best, live),
+		}
+	}
+	return b
+}
+
+// Over puts what is remembered over what was found later, but for what is gone
+// while something else does its work. What is gone and has no successor stays:
+// it can be made again.
+func (b Baseline) Over(found Baseline, lane release.Lane, o Observed) Baseline {
+	all := maps.Clone(found)
+	for k, e := range b {
+		if _, other := found[k]; !other || (Baseline{k: e}).In(lane, o) {
+			all[k] = e
+		}
+	}
+	return all
+}
+
+// baselineRank orders candidates: 0 is none at all.
+func baselineRank(d Desired, c container.Observed, previous release.Release, routed bool) int {
+	if c.Spec.Labels[LabelRelease] == string(d.Release) {
+		return 0 // made by this very release, before a crash
+	}
+	rank := 0
+	if routed {
+		rank = 2
+	} else if c.State.IsUp() {
+		rank = 1
+	}
+	if previous.ID == "" {
+		return rank
+	}
+	if c.Spec.Labels[LabelRelease] == string(previous.ID) {
+		return rank + 20
+	}
+	if VersionOf(d.Lane, c) == previous.Version {
+		return rank + 10
+	}
+	return rank
+}
+
+// formerRoute returns the options that a container's route had: as the proxy
+// tells, else as its label says, else those of today.
+func formerRoute(u Unit, c container.Observed, live *Live) *Route {
+	if u.Route == nil {
+		return nil
+	}
+	r := *u.Route
+	if label := (Route{}); json.Unmarshal([]byte(c.Spec.Labels[LabelRoute]), &label) == nil && label.Service != "" {
+		r = label
+	}
+	if live != nil && isTarget(c, targetHost(live)) {
+		r = live.overlay(r)
+	}
+	return &r
+}
+
+func targetHost(l *Live) string {
+	host, _, _ := strings.Cut(l.Target, ":")
+	return host
+}
+
+// Back plans the way from a rollout, wherever it stands, to what ran before:
+// the same steps as forward, on each host as far as it can, without a gate.
+// Containers of the release that ran are stopped, not removed: they tell why.
+func Back(d Desired, o Observed, base Baseline) Plan {
+	var p Plan
+	st := Stage{Name: StageBack}
+	for _, u := range d.Units {
+		e, had := base[u.Key()]
+		fresh := occupiedExcept(o.Of(d.Lane, u.Key()), e.ID, o.Hosts[u.Host].Self)
+		switch {
+		case !had:
+			backToNothing(&st, o, u, fresh)
+		case u.Kind == Proxied:
+			backProxied(&st, o, d, u, e, fresh)
+		default:
+			backPlain(&st, o, d, u, e, fresh)
+		}
+		if never := neverStarted(d, o, u, e.ID); len(never) > 0 {
+			st.add(u.Host, Prune{Remove: never})
+		}
+		if had {
+			p.Live = append(p.Live, Watched{u, e.Ref})
+		}
+	}
+	if len(st.Steps) > 0 {
+		p.Stages = []Stage{st}
+	}
+	return p
+}
+
+// neverStarted returns the unit's containers that this release made and that
+// never ran: they tell nothing, and an engine that failed while it started one
+// may never be able to start it again.
+func neverStarted(d Desired, o Observed, u Unit, base string) []Ref {
+	var refs []Ref
+	for _, c := range o.Of(d.Lane, u.Key()) {
+		if c.State.Status == container.Created && c.ID != base && c.Spec.Labels[LabelRelease] == string(d.Release) {
+			refs = append(refs, Ref{ID: c.ID, Name: c.Name})
+		}
+	}
+	return refs
+}
+
+func backToNothing(st *Stage, o Observed, u Unit, fresh []container.Observed) {
+	if u.Route != nil {
+		if _, live := o.Hosts[u.Host].routed(u.Route.Service); live != nil {
+			st.add(u.Host, Unroute{u.Route.Service})
+		}
+	}
+	for _, c := range fresh {
+		st.add(u.Host, stop(u, c, "nothing ran before"))
+	}
+}
+
+func backProxied(st *Stage, o Observed, d Desired, u Unit, e Existing, fresh []container.Observed) {
+	if !isUp(o, d, u, e) {
+		st.add(u.Host, Start{u, e.Ref}, Await{Unit: u, Ref: e.Ref})
+	}
+	backRoute(st, o, u, e)
+	for _, c := range fresh {
+		st.add(u.Host, stop(u, c, "rolled back"))
+	}
+}
+
+func backPlain(st *Stage, o Observed, d Desired, u Unit, e Existing, fresh []container.Observed) {
+	for _, c := range fresh {
+		st.add(u.Host, stop(u, c, "rolled back"))
+	}
+	if !isUp(o, d, u, e) {
+		st.add(u.Host, Start{u, e.Ref}, Await{Unit: u, Ref: e.Ref})
+	}
+	backRoute(st, o, u, e)
+}
+
+func backRoute(st *Stage, o Observed, u Unit, e Existing) {
+	if u.Route == nil || e.Route == nil {
+		return
+	}
+	h := o.Hosts[u.Host]
+	target, live := h.routed(u.Route.Service)
+	switch {
+	case !isTarget(container.Observed{ID: e.ID, Name: e.Name}, target), len(h.changed(live, *e.Route)) > 0:
+		st.add(u.Host, Switch{u, e.Ref, *e.Route})
+	case live.Split != "":
+		st.add(u.Host, Unsplit{*e.Route})
+	}
+}
+
+func isUp(o Observed, d Desired, u Unit, e Existing) bool {
+	return slices.ContainsFunc(o.Of(d.Lane, u.Key()), func(c container.Observed) bool {
+		return c.ID == e.ID && c.State.IsUp()
+	})
+}
+
+func occupiedExcept(list []container.Observed, ids ...string) []container.Observed {
+	return slices.DeleteFunc(list, func(c container.Observed) bool {
+		return !occupies(c) || slices.Contains(ids, c.ID)
+	})
+}
+
+// Retained pins every unit to the container that release r left on its host,
+// where there still is one: rolling back restarts what ran, exactly. It is the
+// one that r or, after it, one of the releases also made; else one that is as r
+// wanted it; else one of its version. d is what r was made of.
+func Retained(d Desired, o Observed, r release.Release, also ...release.ID) Desired {
+	d.Units = slices.Clone(d.Units)
+	for i, u := range d.Units {
+		t := nothing
+		if u.Route != nil {
+			_, live := o.Hosts[u.Host].routed(u.Route.Service)
+			t = o.Hosts[u.Host].told(live)
+		}
+		best, rank := "", 0
+		for _, c := range o.Of(d.Lane, u.Key()) {
+			if is := retainedRank(d, u, c, t, append([]release.ID{r.ID}, also...)); is > rank {
+				best, rank = c.ID, is
+			}
+		}
+		d.Units[i].Pin = best
+	}
+	return d
+}
+
+// retainedRank orders candidates: 0 is none at all.
+func retainedRank(d Desired, u Unit, c container.Observed, t told, makers []release.ID) int {
+	for i, id := range makers {
+		if id != "" && c.Spec.Labels[LabelRelease] == string(id) {
+			return 2 + len(makers) - i
+		}
+	}
+	switch {
+	case VersionOf(d.Lane, c) != d.Version:
+		return 0
+	case len(differences(u, c, t)) == 0:
+		return 2
+	case !strings.Contains(c.Name, "_replaced_"):
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,26 @@
+package plan
+
+import "fmt"
+
+// refusal says why decisions cannot be carried out: a proxy cannot do what is
+// asked of it, or they would end, and perhaps
+// take the name of, the container that Fairlead itself runs in. A program that
+// stops its own container is not there to start the next.
+func refusal(o Observed, todo []decision) string {
+	for _, dec := range todo {
+		if dec.cannot != "" {
+			return dec.cannot
+		}
+		self := o.Hosts[dec.unit.Host].Self
+		if self == "" {
+			continue
+		}
+		for _, c := range dec.stale {
+			if c.ID == self {
+				return fmt.Sprintf("%s on %s is the container that Fairlead itself runs in, which it never replaces: "+
+					"deploy it from another machine (`fairlead deploy`), or give it a service of its own", c.Name, dec.unit.Host)
+			}
+		}
+	}
+	return ""
+}

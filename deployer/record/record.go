@@ -1,0 +1,99 @@
+// Package record is what is stored of a release beside its status: what it was
+// made of, what it goes back to, and which effects it began and ended.
+//
+// Lives here: that form, and reading and writing it. May not live here: any
+// decision on it, the database.
+package record
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/fairlead-deploy/fairlead/deployer/history"
+	"github.com/fairlead-deploy/fairlead/deployer/plan"
+	"github.com/fairlead-deploy/fairlead/release"
+)
+
+// Effects keeps what a release meant to do and did, and what it was made of.
+type Effects interface {
+	Intend(ctx context.Context, id release.ID, step string, payload []byte) error
+	Done(ctx context.Context, id release.ID, step, result string) error
+	SaveConfig(ctx context.Context, id release.ID, body []byte) error
+	// Config returns nil when nothing was saved.
+	Config(ctx context.Context, id release.ID) ([]byte, error)
+}
+
+// Kept is what is stored of a release before its first effect: what to go back
+// to after a crash, and what to make it of again for a later rollback.
+type Kept struct {
+	Baseline *plan.Baseline    `json:"baseline,omitempty"` // nil before the first effect
+	Files    map[string]string `json:"files"`
+	File     string            `json:"file,omitempty"` // of Files, the deploy.yml itself
+	Version  string            `json:"version"`
+	Digest   string            `json:"digest"`
+	// Origin is the release whose containers a rollback brought back.
+	Origin release.ID `json:"origin,omitempty"`
+	// Request is what a person asked for, or what a mending was limited to by
+	// what it mends; nil otherwise.
+	Request *release.Request `json:"request,omitempty"`
+}
+
+// Read reads what is stored of a release; it is empty where nothing is.
+func Read(ctx context.Context, e Effects, id release.ID) (Kept, error) {
+	var k Kept
+	body, err := e.Config(ctx, id)
+	if err != nil || body == nil {
+		return k, err
+	}
+	if err := json.Unmarshal(body, &k); err != nil {
+		return k, fmt.Errorf("read what %s was made of: %w", id, err)
+	}
+	return k, nil
+}
+
+// Followed leaves out the newest of the releases that succeeded by which a
+// person chose a version, and what mended these: Git did not lead there.
+func Followed(ctx context.Context, e Effects, good []release.Release) ([]release.Release, error) {
+	for i, r := range good {
+		if history.Mends(r) && i+1 < len(good) {
+			continue // it is as the one before
+		}
+		if r.Cause.Kind == release.CauseManual {
+			k, err := Read(ctx, e, r.ID)
+			if err != nil {
+				return nil, err
+			}
+			if k.Request != nil && (k.Request.Rollback || k.Request.Version != "") {
+				continue
+			}
+		}
+		return good[i:], nil
+	}
+	return nil, nil
+}
+
+// Write stores it.
+func (k Kept) Write(ctx context.Context, e Effects, id release.ID) error {
+	body, err := json.Marshal(k)
+	if err != nil {
+		return fmt.Errorf("write what %s is made of: %w", id, err)
+	}
+	return e.SaveConfig(ctx, id, body)
+}
+
+// Journal binds a release to its effects.
+type Journal struct {
+	Effects Effects
+	ID      release.ID
+}
+
+// Intend writes down a step before it is done.
+func (j Journal) Intend(ctx context.Context, step string) error {
+	return j.Effects.Intend(ctx, j.ID, step, nil)
+}
+
+// Done writes down what came of it, though ctx has ended meanwhile.
+func (j Journal) Done(ctx context.Context, step, result string) error {
+	return j.Effects.Done(context.WithoutCancel(ctx), j.ID, step, result)
+}

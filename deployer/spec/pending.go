@@ -1,0 +1,54 @@
+package spec
+
+import (
+	"maps"
+	"regexp"
+	"slices"
+)
+
+// pendingFeature is a part of the file that is read and checked but that no
+// rollout acts on.
+type pendingFeature struct {
+	// paths matches the places in the resolved file.
+	paths   *regexp.Regexp
+	message string
+}
+
+// pendingFeatures is the whole list: a line goes when its feature comes.
+// (A root traefik: is spoken of by spec/dialect.) Each look at a repository needs
+// it, so its patterns are compiled once.
+var pendingFeatures = []pendingFeature{
+	pending(`accessories`, "not managed yet; what runs stays"),
+	pending(`hooks`, "not run yet"),
+	pending(`builder`, "images are not built yet; the registry must have them"),
+	pending(`asset_path|servers\.[^.]+\.asset_path`, "assets of two versions are not bridged yet"),
+	pending(`error_pages_path|servers\.[^.]+\.error_pages_path`, "the proxy's own pages are shown for now"),
+	pending(`x-fairlead\.roles\.[^.]+\.scale`, "one container per host for now"),
+	pending(`x-fairlead\.follow`, "of its words secrets works; a moved tag rolls out with the next commit for now"),
+	pending(`x-fairlead\.proxy\..*`, "the proxy that runs is used, else Fairlead's own"),
+	pending(`proxy\.run\.(registry|repository|version|options)|servers\.[^.]+\.proxy\.run\.(registry|repository|version|options)`, "Fairlead's own proxy is booted where none runs"),
+	pending(`boot\.parallel_roles`, "the roles of one host start one after another"),
+	pending(`sshkit|output|hooks_output|minimum_version`, "not used by Fairlead"),
+	pending(`ssh\.(keys|key_data|config|proxy_command)`, "the daemon takes keys and known hosts from fairlead.yml"),
+}
+
+func pending(paths, message string) pendingFeature {
+	return pendingFeature{regexp.MustCompile("^(?:" + paths + ")$"), message}
+}
+
+// pendingHookFiles is the message about .kamal/hooks files.
+const pendingHookFiles = "hook files are not run yet"
+
+func (l *loader) warnPending() {
+	for _, path := range slices.Sorted(maps.Keys(l.d.positions)) {
+		for _, f := range pendingFeatures {
+			if f.paths.MatchString(path) {
+				l.report.Warn(Warning{Position: l.d.positions[path], Path: path, Message: f.message})
+			}
+		}
+	}
+	for _, name := range l.d.HookFiles {
+		file := l.d.HooksPath + "/" + name
+		l.report.Warn(Warning{Position: Position{File: file, Line: 1, Column: 1}, Message: pendingHookFiles})
+	}
+}

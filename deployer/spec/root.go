@@ -1,0 +1,214 @@
+package spec
+
+import (
+	"io/fs"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fairlead-deploy/fairlead/deployer/spec/schema"
+)
+
+var (
+	servicePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)
+	versionPattern = regexp.MustCompile(`^\d+(\.[0-9A-Za-z]+)*$`)
+)
+
+// readRoot reads every section. Sections that others build on come first;
+// the roles come last.
+func (l *loader) readRoot() {
+	d := l.d
+	d.ReadinessDelay, d.DeployTimeout, d.DrainTimeout = 7*time.Second, 30*time.Second, 30*time.Second
+	d.RetainContainers, d.PrimaryRole = 5, "web"
+	d.SecretsPath, d.HooksPath = ".kamal/secrets", ".kamal/hooks"
+	d.Labels, d.Logging = map[string]string{}, defaultLogging()
+	d.SSH, d.SSHKit = defaultSSH(), SSHKit{MaxConcurrentStarts: 30, PoolIdleTimeout: 900 * time.Second, DNSRetries: 3}
+	d.XFairlead = defaultFairlead()
+
+	fields := l.plainFields()
+	for _, key := range []string{"servers", "accessories", "registry", "image", "x-fairlead"} {
+		fields[key] = nil
+	}
+	for _, key := range prefixed(l.root, "x-") {
+		fields[key] = nil
+	}
+	l.root.Object(fields)
+	l.readRegistry()
+	l.readImage()
+	d.Proxy = l.readProxy(l.root.Get("proxy"))
+	l.readRoles()
+	l.readFairlead(l.root.Get("x-fairlead"))
+	l.finishRoles()
+	l.readAccessories(l.root.Get("accessories"))
+	d.HookFiles = l.hookFiles()
+}
+
+// plainFields are the root keys that stand for themselves.
+func (l *loader) plainFields() schema.Fields {
+	d := l.d
+	return schema.Fields{
+		"service":             func(v schema.Value) { d.Service = v.Text() },
+		"primary_role":        func(v schema.Value) { d.PrimaryRole = v.Text() },
+		"allow_empty_roles":   func(v schema.Value) { d.AllowEmptyRoles = v.Bool() },
+		"require_destination": func(v schema.Value) { d.RequireDestination = v.Bool() },
+		"minimum_version":     l.readMinimumVersion,
+		"labels":              func(v schema.Value) { d.Labels = readLabels(v) },
+		"volumes":             func(v schema.Value) { d.Volumes = readVolumes(v) },
+		"asset_path":          func(v schema.Value) { d.AssetPath = readAssetPath(v) },
+		"error_pages_path":    func(v schema.Value) { d.ErrorPagesPath = readRepositoryPath(v) },
+		"hooks_path":          func(v schema.Value) { d.HooksPath = readRepositoryPath(v) },
+		"secrets_path":        func(v schema.Value) { d.SecretsPath = readRepositoryPath(v) },
+		"hooks_output":        func(v schema.Value) { d.HooksOutput = readHooksOutput(v) },
+		"hooks":               func(v schema.Value) { d.Hooks = readHooks(v) },
+		"retain_containers":   func(v schema.Value) { d.RetainContainers = v.Int(1, 1000) },
+		"readiness_delay":     func(v schema.Value) { d.ReadinessDelay = v.Duration() },
+		"deploy_timeout":      func(v schema.Value) { d.DeployTimeout = positive(v) },
+		"drain_timeout":       func(v schema.Value) { d.DrainTimeout = v.Duration() },
+		"stop_timeout":        func(v schema.Value) { d.StopTimeout = v.Duration() },
+		"env":                 func(v schema.Value) { d.Env = l.readEnv(v, true) },
+		"builder":             func(v schema.Value) { d.Builder = readBuilder(v) },
+		"proxy":               nil,
+		"ssh":                 func(v schema.Value) { readSSH(v, &d.SSH) },
+		"sshkit":              func(v schema.Value) { readSSHKit(v, &d.SSHKit) },
+		"boot":                func(v schema.Value) { d.Boot = readBoot(v) },
+		"logging":             func(v schema.Value) { d.Logging = readLogging(v) },
+		"output":              func(v schema.Value) { d.Output = readOutput(v) },
+		"aliases":             func(v schema.Value) { d.Aliases = v.Pairs() },
+	}
+}
+
+// positive reads a duration that may not be zero.
+func positive(v schema.Value) time.Duration {
+	d := v.Duration()
+	if d == 0 && v.Kind() == schema.Scalar {
+		v.Fail("", "must be more than 0")
+	}
+	return d
+}
+
+func (l *loader) readMinimumVersion(v schema.Value) {
+	l.d.MinimumVersion = v.Text()
+	if !versionPattern.MatchString(l.d.MinimumVersion) {
+		v.Fail("as in 2.0.0", "%q is not a version", l.d.MinimumVersion)
+	}
+}
+
+// readRepositoryPath reads a path inside of the repository.
+func readRepositoryPath(v schema.Value) string {
+	p := path.Clean(v.Text())
+	if v.Kind() == schema.Scalar && !fs.ValidPath(p) {
+		v.Fail("write it relative to the repository", "%q is not a path in the repository", v.Text())
+	}
+	return p
+}
+
+func readHooksOutput(v schema.Value) map[string]string {
+	words := []string{"quiet", "verbose"}
+	if v.Kind() == schema.Scalar {
+		return map[string]string{"": v.Choice(words...)}
+	}
+	out := map[string]string{}
+	v.Each(func(hook string, value schema.Value) { out[hook] = value.Choice(words...) })
+	return out
+}
+
+// hookNames are Kamal 2.12's hooks.
+func hookNames() []string {
+	return []string{"docker-setup", "pre-connect", "pre-build", "pre-deploy", "pre-app-boot",
+		"post-app-boot", "post-deploy", "pre-proxy-reboot", "post-proxy-reboot"}
+}
+
+// readHooks reads hooks written in the file: NAME: [commands], or NAME: {run:
+// PLACE, commands: […]}. A build hook runs on the builder, any other in a
+// one-off container of the new version: only there do an app's own commands
+// exist.
+func readHooks(v schema.Value) []Hook {
+	var hooks []Hook
+	v.Each(func(name string, value schema.Value) {
+		if !slices.Contains(hookNames(), name) {
+			hint := schema.Suggest(name, hookNames())
+			if hint == "" {
+				hint = "one of " + strings.Join(hookNames(), ", ")
+			}
+			v.AtKey(name).Fail(hint, "there is no such hook")
+			return
+		}
+		h := Hook{Name: name, Run: HookInContainer}
+		if name == "pre-build" {
+			h.Run = HookOnBuilder
+		}
+		if value.Kind() == schema.Map {
+			value.Object(schema.Fields{
+				"run": func(v schema.Value) {
+					h.Run = HookPlace(v.Choice(string(HookInContainer), string(HookOnBuilder), string(HookOnHost)))
+				},
+				"commands": func(v schema.Value) { h.Commands = v.Texts() },
+			})
+		} else {
+			h.Commands = value.Texts()
+		}
+		if len(h.Commands) > 0 {
+			hooks = append(hooks, h)
+		}
+	})
+	return hooks
+}
+
+// hookFiles lists the known names among the files of hooks_path.
+func (l *loader) hookFiles() []string {
+	entries, err := fs.ReadDir(l.fsys, l.d.HooksPath)
+	if err != nil {
+		return nil // no such folder: no hooks
+	}
+	var names []string
+	for _, e := range entries {
+		if !e.IsDir() && slices.Contains(hookNames(), e.Name()) {
+			names = append(names, e.Name())
+		}
+	}
+	return names
+}
+
+func readBoot(v schema.Value) Boot {
+	var b Boot
+	v.Object(schema.Fields{
+		"limit":          func(v schema.Value) { b.Limit = readHostLimit(v) },
+		"wait":           func(v schema.Value) { b.Wait = v.Duration() },
+		"parallel_roles": func(v schema.Value) { b.ParallelRoles = v.Bool() },
+	})
+	return b
+}
+
+// readHostLimit reads a number of hosts, or a share of them.
+func readHostLimit(v schema.Value) BootLimit {
+	if share, ok := strings.CutSuffix(v.Text(), "%"); ok {
+		return BootLimit{Percent: l100(v, share)}
+	}
+	return BootLimit{Count: v.Int(1, 10_000)}
+}
+
+// l100 reads the number before a percent sign.
+func l100(v schema.Value, text string) int {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 || n > 100 {
+		v.Fail("", "%q is not between 1%% and 100%%", v.Text())
+		return 0
+	}
+	return n
+}
+
+func readOutput(v schema.Value) Output {
+	var o Output
+	v.Object(schema.Fields{
+		"otel": func(v schema.Value) {
+			v.Object(schema.Fields{"endpoint": func(v schema.Value) { o.OTELEndpoint = v.Text() }})
+		},
+		"file": func(v schema.Value) {
+			v.Object(schema.Fields{"path": func(v schema.Value) { o.FilePath = v.Text() }})
+		},
+	})
+	return o
+}

@@ -1,0 +1,102 @@
+package e2e_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fairlead-deploy/fairlead/internal/fleet"
+	"github.com/fairlead-deploy/fairlead/internal/fleet/actor"
+)
+
+// The registry of all scenarios asks for a password.
+const (
+	registryUser     = "fleet"
+	registryPassword = "pw-7f3e0d5a9b" // of a registry that only this run reaches
+)
+
+// world is what all scenarios share: one program, two hosts, one registry.
+type world struct {
+	dir     string
+	program string
+	app     fleet.App
+	fleet   *fleet.Fleet
+	hosts   []*fleet.Host // the two that scenarios share
+}
+
+// shared is made by TestMain before the first test and cleared after the last.
+var shared *world
+
+func TestMain(m *testing.M) {
+	os.Exit(run(m))
+}
+
+func run(m *testing.M) (code int) {
+	ctx, cancel := context.WithTimeoutCause(context.Background(), 5*time.Minute, errors.New("making the fleet took over 5 minutes"))
+	defer cancel()
+	w, err := newWorld(ctx)
+	defer func() {
+		if err := w.clear(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	shared = w
+	return m.Run()
+}
+
+func newWorld(ctx context.Context) (*world, error) {
+	w := &world{}
+	var err error
+	if w.dir, err = os.MkdirTemp("", "fl-e2e-"); err != nil { // short: sockets are below it
+		return w, err
+	}
+	if err := fleet.Engine(ctx); err != nil {
+		return w, err
+	}
+	options := fleet.Options{Hosts: 2, RegistryUser: registryUser, RegistryPassword: registryPassword}
+	if !fleet.Installed() {
+		options.Unpacked = filepath.Join(w.dir, "packages")
+		if err := fleet.Unpack(ctx, options.Unpacked); err != nil {
+			return w, err
+		}
+	}
+	var g errgroup.Group
+	g.Go(func() (err error) { w.program, err = program(ctx, w.dir); return err })
+	g.Go(func() (err error) { w.app, err = fleet.BuildApp(ctx, w.dir); return err })
+	g.Go(func() (err error) { w.fleet, err = fleet.Start(ctx, options); return err })
+	if err := g.Wait(); err != nil {
+		return w, err
+	}
+	w.hosts = w.fleet.Hosts
+	return w, nil
+}
+
+// program builds fairlead, or takes the one that $FAIRLEAD names.
+func program(ctx context.Context, dir string) (string, error) {
+	if built := os.Getenv("FAIRLEAD"); built != "" {
+		return filepath.Abs(built)
+	}
+	return actor.Build(ctx, dir, "e2e")
+}
+
+func (w *world) clear() error {
+	var errs []error
+	if w.fleet != nil {
+		errs = append(errs, w.fleet.Close())
+	}
+	if w.dir != "" {
+		errs = append(errs, os.RemoveAll(w.dir))
+	}
+	return errors.Join(errs...)
+}

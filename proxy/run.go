@@ -1,0 +1,179 @@
+package proxy
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fairlead-deploy/fairlead/proxy/certs"
+	"github.com/fairlead-deploy/fairlead/proxy/router"
+	"github.com/fairlead-deploy/fairlead/proxy/state"
+)
+
+const (
+	// drainOnExit is below the 10 s after which `docker stop` kills.
+	drainOnExit = 8 * time.Second
+	// headerTimeout bounds how long a client may take to say what it wants.
+	headerTimeout = 30 * time.Second
+	// idleClient is how long a client's connection is kept between requests: longer than the 60 s of
+	// common load balancers, so that it is they who close it.
+	idleClient = 75 * time.Second
+)
+
+// settings of `run`.
+type settings struct {
+	httpPort, httpsPort, metricsPort int
+	debug                            bool
+	socket                           string
+	env                              environment
+	out                              io.Writer
+}
+
+// run serves until ctx ends, then drains.
+func run(ctx context.Context, s settings) error {
+	s.out = &lockedWriter{w: s.out}
+	level := slog.LevelInfo
+	if s.debug {
+		level = slog.LevelDebug
+	}
+	log := slog.New(slog.NewJSONHandler(s.out, &slog.HandlerOptions{Level: level}))
+	// A container made of one file has no /tmp; bodies beyond the memory limit and the socket need it.
+	if err := os.MkdirAll(os.TempDir(), 0o1777); err != nil {
+		return fmt.Errorf("make temporary folder: %w", err)
+	}
+	keeper, err := certs.New(certs.Config{
+		Folder: filepath.Join(s.env.configDir(), "fairlead-certs"), Directory: s.env("KAMAL_PROXY_ACME_DIRECTORY"),
+		Roots: s.env("KAMAL_PROXY_ACME_ROOTS"), HTTPPort: s.httpPort, HTTPSPort: s.httpsPort, Log: s.out,
+	})
+	if err != nil {
+		return err
+	}
+	defer keeper.Close()
+	r := router.New(router.Config{Store: state.File{Path: s.env.statePath()}, Certificates: keeper, Log: log, Access: log})
+	if err := r.Restore(); err != nil {
+		if !errors.Is(err, state.ErrUnreadable) {
+			return err
+		}
+		log.Error("routes were not restored, deploy every service again", "error", err)
+	}
+	return listenAndServe(ctx, s, log, r, keeper)
+}
+
+// lockedWriter lets the two loggers, ours and certmagic's, share one output line by line.
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(p)
+}
+
+// listenAndServe opens all listeners before it serves on any.
+func listenAndServe(ctx context.Context, s settings, log *slog.Logger, r *router.Router, keeper *certs.Keeper) error {
+	plain, err := listenTCP(ctx, s.httpPort)
+	if err != nil {
+		return err
+	}
+	secure, err := listenTCP(ctx, s.httpsPort)
+	if err != nil {
+		return errors.Join(err, plain.Close())
+	}
+	sockets, err := listenControl(ctx, s, log)
+	if err != nil {
+		return errors.Join(err, plain.Close(), secure.Close())
+	}
+	log.Info("proxy started", "version", Version, "http", plain.Addr().String(), "https", secure.Addr().String(), "socket", s.socket)
+	endpoints := []endpoint{{plain, challengesFirst(keeper, r), nil}, {secure, r, tlsConfig(r, keeper)}}
+	for _, l := range sockets {
+		endpoints = append(endpoints, endpoint{l, newAPI(r, log), nil})
+	}
+	return serve(ctx, log, r, endpoints, keeper.Run)
+}
+
+type endpoint struct {
+	listener net.Listener
+	handler  http.Handler
+	tls      *tls.Config // nil: plain
+}
+
+// listenControl listens on the socket and on the one for the ssh user. Without the second the proxy
+// still works, so that its failure is only logged.
+func listenControl(ctx context.Context, s settings, log *slog.Logger) ([]net.Listener, error) {
+	own, err := listenUnix(ctx, s.socket)
+	if err != nil {
+		return nil, err
+	}
+	sockets := []net.Listener{own}
+	second, err := listenForOwner(ctx, filepath.Join(s.env.home(), ".apps-config"))
+	if err != nil {
+		log.Warn("second control socket not opened", "error", err)
+	} else if second != nil {
+		sockets = append(sockets, second)
+	}
+	return sockets, nil
+}
+
+// serve runs all servers, and background beside them, until ctx ends or one fails. Then no connection is
+// taken any more, the requests get drainOnExit, and what is left is cut.
+func serve(ctx context.Context, log *slog.Logger, r *router.Router, endpoints []endpoint, background func(context.Context) error) error {
+	quiet := slog.NewLogLogger(log.Handler(), slog.LevelDebug) // clients' broken handshakes are no news
+	var servers []*http.Server
+	group, ctx := errgroup.WithContext(ctx)
+	for _, e := range endpoints {
+		s := &http.Server{Handler: e.handler, TLSConfig: e.tls, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleClient, ErrorLog: quiet}
+		servers = append(servers, s)
+		group.Go(func() error { return e.serve(s) })
+	}
+	group.Go(func() error { return background(ctx) })
+	group.Go(func() error {
+		<-ctx.Done()
+		log.Info("proxy ending", "drain", drainOnExit.String())
+		shutdown(servers, r)
+		return nil
+	})
+	err := group.Wait()
+	log.Info("proxy ended")
+	return err
+}
+
+func (e endpoint) serve(s *http.Server) (err error) {
+	if e.tls != nil {
+		err = s.ServeTLS(e.listener, "", "")
+	} else {
+		err = s.Serve(e.listener)
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve %s: %w", e.listener.Addr(), err)
+}
+
+func shutdown(servers []*http.Server, r *router.Router) {
+	ctx, cancel := context.WithTimeout(context.Background(), drainOnExit)
+	defer cancel()
+	var group errgroup.Group
+	for _, s := range servers {
+		group.Go(func() error { return s.Shutdown(ctx) })
+	}
+	late := group.Wait() != nil
+	r.Close() // upgraded connections, and what did not end in time
+	if late {
+		for _, s := range servers {
+			_ = s.Close() // its requests are cut already
+		}
+	}
+}
