@@ -225,7 +225,7 @@ func bombs() []hostile {
 		at("nine thousand keys, merged", many("x-a: &a", "  K%d: 1")+"env: {<<: *a, L: {}}\nnope: 1", "9005:18: "),
 		at("nine thousand secrets", many("env:\n  secret:", "    - K%d")+"nope: 1", "9006:1: "+unknown),
 		at("nine thousand hosts", many("accessories:\n  a:\n    image: x\n    hosts:", "      - h%d")+"nope: 1", "9008:1: "+unknown),
-		at("nine thousand labels of Traefik", many("labels:", "  traefik.http.routers.r%d.rule: Host(`h%[1]d.example`)")+"nope: 1", "9005:1: "+unknown),
+		at("nine thousand labels of Traefik", many("labels:", "  traefik.http.routers.r%d.rule: Host(`h%[1]d.example`)")+"nope: 1", "1005:36: labels.traefik.http.routers.r1000.rule: more than 1000 host names"),
 		at("nine thousand labels nobody knows", many("labels:", "  traefik.x%d: y")+"nope: 1", "9005:1: "+unknown),
 		at("nine thousand aliases of docker", many("proxy:\n  run:\n    options:", "      f%d: y")+"nope: 1", "7:7: "),
 		at("nine thousand tags", many("env:\n  tags:", "    t%d: {A: 1}")+"nope: 1", "9006:1: "+unknown),
@@ -370,6 +370,9 @@ func TestHostileFilesAreRefusedQuicklyWithTheirPlace(t *testing.T) {
 		checkRefusal(t, c, d, err)
 	}
 	t.Logf("%d files; the slowest %s (%s), the largest %d KiB (%s)", len(cases), longest, slowest.name, most>>10, largest.name)
+	if underRace {
+		return // the detector makes sync.Pool forget at random: these figures are of the plain build
+	}
 	if longest > 5*refusedWithin {
 		t.Errorf("%s: refused after %s; %s are allowed", slowest.name, longest, refusedWithin)
 	}

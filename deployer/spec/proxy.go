@@ -69,11 +69,19 @@ func (l *loader) readProxy(v schema.Value) Proxy {
 	return p
 }
 
+// maxProxyHosts bounds the names of one proxy: each is a route, and with TLS a
+// certificate, that every server has to hold.
+const maxProxyHosts = 1000
+
 // readProxyHosts reads names; one text may have several with commas.
 func readProxyHosts(v schema.Value) []string {
 	var out []string
 	for _, item := range v.Items() {
 		for host := range strings.SplitSeq(item.Text(), ",") {
+			if len(out) == maxProxyHosts {
+				item.Fail("split the service", "more than %d host names", maxProxyHosts)
+				return out
+			}
 			host = strings.TrimSpace(host)
 			if !proxyHostPattern.MatchString(host) {
 				item.Fail("as in app.example.com", "%q is not a host name", host)
