@@ -13,7 +13,7 @@ import (
 	"testing"
 
 	"github.com/fairlead-deploy/fairlead/daemon/config"
-	"github.com/fairlead-deploy/fairlead/deployer"
+	"github.com/fairlead-deploy/fairlead/deployer/reach"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
 	"github.com/fairlead-deploy/fairlead/release"
 	"github.com/fairlead-deploy/fairlead/watcher/mirror/mirrortest"
@@ -173,7 +173,7 @@ func TestAPersonsOwnDeployMeetsItsServers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.pool.Close()
-	s, err := l.fleet.Server(t.Context(), deployer.Address{Name: "here", Host: "local"})
+	s, err := l.fleet.Server(t.Context(), reach.Address{Name: "here", Host: "local"})
 	if err != nil || s.Work.Proxy == nil {
 		t.Errorf("%+v, %v", s, err)
 	}

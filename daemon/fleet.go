@@ -17,12 +17,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/fairlead-deploy/fairlead/daemon/config"
-	"github.com/fairlead-deploy/fairlead/deployer"
 	"github.com/fairlead-deploy/fairlead/deployer/health"
 	"github.com/fairlead-deploy/fairlead/deployer/host"
 	"github.com/fairlead-deploy/fairlead/deployer/host/program"
 	"github.com/fairlead-deploy/fairlead/deployer/host/ssh"
 	"github.com/fairlead-deploy/fairlead/deployer/observe"
+	"github.com/fairlead-deploy/fairlead/deployer/reach"
 	"github.com/fairlead-deploy/fairlead/deployer/rollout"
 	"github.com/fairlead-deploy/fairlead/deployer/route"
 )
@@ -112,27 +112,27 @@ func (f *fleet) meet(ctx context.Context, h *host.Host) (*route.Driver, error) {
 }
 
 // Server reaches a host.
-func (f *fleet) Server(ctx context.Context, at deployer.Address) (deployer.Server, error) {
+func (f *fleet) Server(ctx context.Context, at reach.Address) (reach.Server, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, connectTime, errors.New("no answer within 20s"))
 	defer cancel()
 	a, err := address(f.conf, at)
 	if err != nil {
-		return deployer.Server{}, err
+		return reach.Server{}, err
 	}
 	h, err := f.pool.Get(ctx, a)
 	if err != nil {
-		return deployer.Server{}, err
+		return reach.Server{}, err
 	}
 	driver, err := f.meet(ctx, h)
 	if err != nil {
-		return deployer.Server{}, err
+		return reach.Server{}, err
 	}
 	home, err := h.Home(ctx)
 	if err != nil {
-		return deployer.Server{}, err
+		return reach.Server{}, err
 	}
 	e := h.Engine()
-	return deployer.Server{
+	return reach.Server{
 		Read: observe.Host{Lister: e, Router: driver, Self: host.SelfIDs()},
 		Work: rollout.Host{
 			Name: at.Name, Containers: e, Images: e, Cleaner: e, Networks: e, Engine: e,
@@ -144,7 +144,7 @@ func (f *fleet) Server(ctx context.Context, at deployer.Address) (deployer.Serve
 
 // address decides how a host is reached: the operator's words go before those
 // of deploy.yml.
-func address(c *config.Config, at deployer.Address) (host.Address, error) {
+func address(c *config.Config, at reach.Address) (host.Address, error) {
 	mine := c.Hosts[at.Name]
 	a := host.Address{
 		Name: at.Name, Host: cmp.Or(mine.Address, at.Host),

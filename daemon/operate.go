@@ -13,6 +13,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/host"
 	"github.com/fairlead-deploy/fairlead/deployer/lock"
 	"github.com/fairlead-deploy/fairlead/deployer/policy"
+	"github.com/fairlead-deploy/fairlead/deployer/reach"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
 	"github.com/fairlead-deploy/fairlead/release"
 	"github.com/fairlead-deploy/fairlead/release/operation"
@@ -73,7 +74,7 @@ func (o operator) Operate(ctx context.Context, ask operation.Ask, who operation.
 	}
 	place := byhand.Place{
 		Deploy: deploy, Files: files, Settings: s, Pool: p.pool, Store: o.d.store, Unique: unique, Log: o.d.o.Log,
-		Address: func(at deployer.Address) (host.Address, error) { return address(p.conf, at) },
+		Address: func(at reach.Address) (host.Address, error) { return address(p.conf, at) },
 	}
 	service := place.Service(o.keeper)
 	o.d.o.Log.Info("operation", "verb", string(ask.Verb), "service", service.Lane().String(), "by", ask.Actor)
@@ -113,7 +114,7 @@ func (b *ByHand) Close() error { return b.local.Close() }
 func (b *ByHand) Operate(ctx context.Context, ask operation.Ask, who operation.Caller) error {
 	place := byhand.Place{
 		Deploy: b.local.checkout.Deploy, Files: b.local.files, Settings: b.local.settings(), Pool: b.local.pool, Unique: unique, Log: b.local.o.Log,
-		Address: func(at deployer.Address) (host.Address, error) { return address(&b.conf, at) },
+		Address: func(at reach.Address) (host.Address, error) { return address(&b.conf, at) },
 	}
 	return place.Service(b.keeper).Do(ctx, ask, who)
 }

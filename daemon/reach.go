@@ -13,8 +13,8 @@ import (
 	"github.com/fairlead-deploy/fairlead/daemon/commits"
 	"github.com/fairlead-deploy/fairlead/daemon/config"
 	"github.com/fairlead-deploy/fairlead/daemon/ownssh"
-	"github.com/fairlead-deploy/fairlead/deployer"
 	"github.com/fairlead-deploy/fairlead/deployer/host"
+	"github.com/fairlead-deploy/fairlead/deployer/reach"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
 	"github.com/fairlead-deploy/fairlead/internal/registry"
 	"github.com/fairlead-deploy/fairlead/internal/secret"
@@ -149,7 +149,7 @@ func (r *Reach) Host(ctx context.Context, a host.Address) (*host.Host, error) {
 
 // Address decides how a host is reached that no deploy.yml is known of.
 func (r *Reach) Address(name string) (host.Address, error) {
-	return address(r.conf, deployer.Address{Name: name, Host: name})
+	return address(r.conf, reach.Address{Name: name, Host: name})
 }
 
 // Addresses are those of a deploy.yml's hosts, accessories' included, sorted
@@ -169,7 +169,7 @@ func (r *Reach) Addresses(d *spec.Deploy) ([]host.Address, error) {
 	var list []host.Address
 	var errs []error
 	for name, h := range entries {
-		at := deployer.Address{Name: name, Host: name, User: h.User, Port: h.Port, SSH: d.SSH}
+		at := reach.Address{Name: name, Host: name, User: h.User, Port: h.Port, SSH: d.SSH}
 		if at.User == "" && d.SSH.UserSet {
 			at.User = d.SSH.User
 		}

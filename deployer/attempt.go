@@ -13,6 +13,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/image"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
 	"github.com/fairlead-deploy/fairlead/deployer/policy"
+	"github.com/fairlead-deploy/fairlead/deployer/reach"
 	"github.com/fairlead-deploy/fairlead/deployer/record"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
 	"github.com/fairlead-deploy/fairlead/deployer/texts"
@@ -40,10 +41,7 @@ type attempt struct {
 	warnings []spec.Warning
 	secrets  map[string]secret.Value
 	desired  plan.Desired
-	servers  map[string]Server
-	absent   map[string]error  // hosts that could not be connected to
-	skipped  map[string]string // hosts that are left out for now, and why
-	away     bool              // of skipped, some only do not answer: they are tried again
+	hosts    reach.Hosts
 	recent   []release.Release // newest first
 	good     []release.Release // those that succeeded, newest first
 	followed []release.Release // of good, without what a person chose since
@@ -319,7 +317,7 @@ func (a *attempt) want(ctx context.Context) (err error) {
 	if err := a.connect(ctx); err != nil {
 		return err
 	}
-	if in.Home, in.Environment, err = a.homes(ctx); err != nil {
+	if in.Home, in.Environment, err = a.hosts.Homes(ctx); err != nil {
 		return err
 	}
 	if a.desired, err = plan.Want(a.deploy, in); err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
 	"github.com/fairlead-deploy/fairlead/deployer/lock"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
+	"github.com/fairlead-deploy/fairlead/deployer/reach"
 	"github.com/fairlead-deploy/fairlead/deployer/rollout"
 	"github.com/fairlead-deploy/fairlead/release"
 )
@@ -33,7 +34,7 @@ func (a *attempt) goBack(ctx context.Context) error {
 	if err := a.desire(ctx); err != nil {
 		return err
 	}
-	if len(a.absent) == 0 {
+	if len(a.hosts.Absent) == 0 {
 		if err := a.sweep(ctx); err != nil {
 			a.log.Warn("old locks not looked for", "service", a.r.Lane.String(), "error", err)
 		}
@@ -113,7 +114,7 @@ func (w *work) backAll(ctx context.Context) error {
 	for range backTries {
 		observed := w.look(ctx)
 		if hosts, err := observed.Unreachable(); err != nil {
-			left = &unreachableError{hosts, err}
+			left = &reach.UnreachableError{Hosts: hosts, Err: err}
 		} else {
 			left = nil
 		}

@@ -48,7 +48,7 @@ func (a *attempt) lockSome(ctx context.Context) (*lock.Held, map[string]rollout.
 			err = e
 		}
 	}
-	if err = cmp.Or(err, a.passOver(bad)); err == nil {
+	if err = cmp.Or(err, a.hosts.PassOver(bad)); err == nil {
 		err = a.leaveOut()
 	}
 	if err == nil && held == nil {

@@ -8,11 +8,9 @@ import (
 
 	"github.com/fairlead-deploy/fairlead/deployer/alert"
 	"github.com/fairlead-deploy/fairlead/deployer/image"
-	"github.com/fairlead-deploy/fairlead/deployer/lock"
-	"github.com/fairlead-deploy/fairlead/deployer/observe"
 	"github.com/fairlead-deploy/fairlead/deployer/policy"
+	"github.com/fairlead-deploy/fairlead/deployer/reach"
 	"github.com/fairlead-deploy/fairlead/deployer/record"
-	"github.com/fairlead-deploy/fairlead/deployer/rollout"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
 	"github.com/fairlead-deploy/fairlead/internal/secret"
 	"github.com/fairlead-deploy/fairlead/release"
@@ -61,37 +59,6 @@ type Memory struct {
 	Alerts      alert.Alerts
 }
 
-// Fleet gives servers by their address in deploy.yml. Connections are kept
-// between calls; Server is cheap where there is one.
-type Fleet interface {
-	Server(ctx context.Context, at Address) (Server, error)
-}
-
-// Address is how deploy.yml reaches a host.
-type Address struct {
-	Name string // as written; identifies the host
-	Host string
-	User string
-	Port int
-	SSH  spec.SSH
-}
-
-// Server is one server, by the roles it plays.
-type Server struct {
-	Read  observe.Host
-	Work  rollout.Host // without Auth
-	Files Files
-	Home  string // the ssh user's home folder
-	// Environment reads the variables of the ssh user's login.
-	Environment func(ctx context.Context) (map[string]string, error)
-}
-
-// Files is what the lock and a rollout do with a server's files.
-type Files interface {
-	lock.Files
-	rollout.Files
-}
-
 // Settings are the operator's words on one repository (fairlead.yml).
 type Settings struct {
 	ConfigFile string // path in the repository; empty: Kamal's places
@@ -137,7 +104,7 @@ const (
 // Options wire a Deployer.
 type Options struct {
 	Memory   Memory
-	Fleet    Fleet
+	Fleet    reach.Fleet
 	Registry image.Registry
 	// Settings returns those of a repository; false when it is not configured.
 	Settings func(repo string) (Settings, bool)

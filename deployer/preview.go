@@ -98,8 +98,8 @@ func (d *Deployer) last(req release.Request) (submission, error) {
 func (a *attempt) shown(p plan.Plan) release.Plan {
 	s := p.Shown(a.desired)
 	s.Lane, s.Revision, s.Version, s.Image, s.Digest = a.r.Lane, a.r.Revision, a.r.Version, a.r.Image, a.r.Digest
-	for _, name := range slices.Sorted(maps.Keys(a.skipped)) {
-		s.Skipped = append(s.Skipped, name+": "+a.skipped[name])
+	for _, name := range slices.Sorted(maps.Keys(a.hosts.Skipped)) {
+		s.Skipped = append(s.Skipped, name+": "+a.hosts.Skipped[name])
 	}
 	for _, w := range a.warnings {
 		s.Warnings = append(s.Warnings, w.String())

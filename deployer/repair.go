@@ -41,9 +41,9 @@ func (a *attempt) repair(ctx context.Context) (retry bool) {
 	case ctx.Err() != nil || errors.Is(err, errNothingKept):
 		return false
 	case err == nil || errors.Is(err, errUnchanged):
-		retry, err = b.away, b.well(ctx)
+		retry, err = b.hosts.Away, b.well(ctx)
 	case errors.As(err, new(*waitError)):
-		retry, err = b.away, b.bell().Drift(ctx, err.Error())
+		retry, err = b.hosts.Away, b.bell().Drift(ctx, err.Error())
 	case b.recorded:
 		return b.settle(ctx, err)
 	default:

@@ -3,111 +3,27 @@ package deployer
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"maps"
-	"sync"
 
 	"github.com/fairlead-deploy/fairlead/deployer/abreast"
 	"github.com/fairlead-deploy/fairlead/deployer/history"
 	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
 	"github.com/fairlead-deploy/fairlead/deployer/lock"
-	"github.com/fairlead-deploy/fairlead/deployer/observe"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
+	"github.com/fairlead-deploy/fairlead/deployer/reach"
 	"github.com/fairlead-deploy/fairlead/deployer/rollout"
-	"github.com/fairlead-deploy/fairlead/deployer/spec"
-	"github.com/fairlead-deploy/fairlead/release"
 )
 
-// unreachableError says which hosts could not be read, and why the first.
-type unreachableError struct {
-	hosts []string
-	err   error
-}
-
-func (e *unreachableError) Error() string {
-	if len(e.hosts) == 1 {
-		return e.err.Error()
-	}
-	return fmt.Sprintf("%v (and %s)", e.err, release.Count(len(e.hosts)-1, "more host"))
-}
-
-func (e *unreachableError) Unwrap() error { return e.err }
-
-// connect reaches all hosts at once. On the way back those that answer are
-// enough; the others are in absent.
+// connect reaches all hosts at once.
 func (a *attempt) connect(ctx context.Context) error {
-	a.servers = map[string]Server{}
-	var err error
-	if a.skipped, err = a.cordoned(ctx); err != nil {
+	cordoned, err := reach.Cordoned(ctx, a.d.o.Memory.Wishes, a.settings.Cordoned)
+	if err != nil {
 		return err
 	}
-	var mu sync.Mutex
-	var wg abreast.Group
-	bad := map[string]error{}
-	for name, at := range a.addresses() {
-		if a.skipped[name] != "" {
-			continue
-		}
-		wg.Go(func() {
-			s, err := a.d.o.Fleet.Server(ctx, at)
-			mu.Lock()
-			defer mu.Unlock()
-			if err != nil {
-				bad[name] = err
-				return
-			}
-			s.Work.Auth, s.Work.Files = a.auth(), s.Files
-			a.servers[name] = s
-		})
-	}
-	wg.Wait()
-	a.absent = bad
-	if a.backs() && len(a.servers) > 0 {
-		return nil
-	}
-	return a.passOver(bad)
-}
-
-func (a *attempt) addresses() map[string]Address {
-	list := map[string]Address{}
-	for _, name := range history.Former(a.good, a.deploy.Hosts()) {
-		list[name] = a.address(spec.HostEntry{Address: name})
-	}
-	for _, role := range a.deploy.Roles {
-		for _, h := range role.Hosts {
-			list[h.Address] = a.address(h)
-		}
-	}
-	return list
-}
-
-func (a *attempt) address(h spec.HostEntry) Address {
-	at := Address{Name: h.Address, Host: h.Address, User: h.User, Port: h.Port, SSH: a.deploy.SSH}
-	if at.User == "" && a.deploy.SSH.UserSet {
-		at.User = a.deploy.SSH.User
-	}
-	if at.Port == 0 && a.deploy.SSH.PortSet {
-		at.Port = a.deploy.SSH.Port
-	}
-	return at
-}
-
-// homes returns each host's home folder and, where deploy.yml refers to it, its
-// login environment.
-func (a *attempt) homes(ctx context.Context) (homes map[string]string, environments map[string]map[string]string, err error) {
-	homes, environments = map[string]string{}, map[string]map[string]string{}
-	for name, s := range a.servers {
-		homes[name] = s.Home
-		if s.Environment == nil || !plan.NeedsEnvironment(a.deploy, name) {
-			continue
-		}
-		if environments[name], err = s.Environment(ctx); err != nil && !a.backs() {
-			if err = a.passOver(map[string]error{name: fmt.Errorf("read the environment of %s: %w", name, err)}); err != nil {
-				return nil, nil, err
-			}
-		}
-	}
-	return homes, environments, nil
+	a.hosts, err = reach.Connect(ctx, a.d.o.Fleet, reach.Terms{
+		Deploy: a.deploy, Good: a.good, Auth: a.auth(), Cordoned: cordoned,
+		Back: a.backs(), Loose: a.mends || a.s.req.Rollback,
+	})
+	return err
 }
 
 // auth is the account that the hosts pull with.
@@ -137,56 +53,59 @@ func (a *attempt) arrive(ctx context.Context) (plan.Observed, error) {
 
 // observe reads all hosts; one that cannot be read is a fault of the world.
 func (a *attempt) observe(ctx context.Context) (plan.Observed, error) {
-	o := a.look(ctx)
-	if _, err := o.Unreachable(); err == nil {
-		return o, nil
-	}
-	bad := map[string]error{}
-	for name, h := range o.Hosts {
-		if h.Err != nil {
-			bad[name] = h.Err
-		}
-	}
-	if err := a.passOver(bad); err != nil {
+	o, all, err := a.hosts.Read(ctx, a.r.Lane, a.desired.Hosts())
+	if err != nil || all {
 		return o, err
 	}
-	if err := a.leaveOut(); err != nil {
-		return o, err
-	}
-	maps.DeleteFunc(o.Hosts, func(_ string, h plan.Host) bool { return h.Err != nil })
-	return o, nil
+	return o, a.leaveOut()
 }
 
 func (a *attempt) look(ctx context.Context) plan.Observed {
-	names := a.desired.Hosts()
-	former := history.Former(a.good, a.deploy.Hosts())
-	for _, name := range former {
-		if _, ok := a.servers[name]; ok {
-			names = append(names, name)
-		}
-	}
-	o := observe.All(ctx, a.r.Lane, names, func(_ context.Context, name string) (observe.Host, error) {
-		return a.servers[name].Read, a.absent[name]
-	})
-	for _, name := range former { // what is not wanted may be away
-		if o.Hosts[name].Err != nil {
-			delete(o.Hosts, name)
-		}
-	}
-	return o
+	return a.hosts.Look(ctx, a.r.Lane, a.desired.Hosts())
 }
 
 // rolloutHosts are the hosts that the plan works on, but for absent ones.
 func (a *attempt) rolloutHosts() (map[string]rollout.Host, map[string]lock.Files) {
-	hosts, files := map[string]rollout.Host{}, map[string]lock.Files{}
 	names := a.desired.Hosts()
 	if a.desired.Policy.Orphans {
-		names = append(names, history.Former(a.good, a.deploy.Hosts())...)
+		names = append(names, a.hosts.Former()...)
 	}
-	for _, name := range names {
-		if s, ok := a.servers[name]; ok {
-			hosts[name], files[name] = s.Work, s.Files
+	return a.hosts.Work(names)
+}
+
+// leaveOut takes the skipped hosts out of what is desired. Where no other is
+// left there is nothing to do before that changes.
+func (a *attempt) leaveOut() error {
+	d, why := a.hosts.LeaveOut(a.desired)
+	if a.desired = d; a.moved() {
+		a.desired.Policy.Orphans = false
+	}
+	if why != "" {
+		return &waitError{reason: why}
+	}
+	return nil
+}
+
+// moved tells that deploy.yml names none of the hosts that ran the last good
+// release, and that nobody asked for it: it ends nothing by itself.
+func (a *attempt) moved() bool {
+	return !commanded(a.s.req) && history.Moved(a.good, a.deploy.Hosts())
+}
+
+// tellSkipped raises one alert for hosts that are left out without anybody's
+// wish, and ends it when none is.
+func (a *attempt) tellSkipped(ctx context.Context) error {
+	return a.bell().Skipped(ctx, a.hosts.Unasked())
+}
+
+// outcome notes how the release stands on each host: the same on all that it
+// was rolled out to. Those that are not wanted any more may still run something.
+func (a *attempt) outcome(state string) {
+	o := history.Outcome{Hosts: a.desired.Hosts(), State: state, Skipped: a.hosts.Skipped, Mends: a.mends, Unwell: a.waits, Moved: a.moved()}
+	for _, name := range a.hosts.Former() {
+		if a.hosts.Servers[name].Files == nil || !a.desired.Policy.Orphans {
+			o.Orphans = append(o.Orphans, name)
 		}
 	}
-	return hosts, files
+	a.r.Hosts = o.List(a.good)
 }

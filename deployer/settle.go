@@ -20,13 +20,13 @@ func (a *attempt) settle(ctx context.Context, err error) (retry bool) {
 	var absent *image.AbsentError
 	switch {
 	case err == nil:
-		retry, rerr = a.away, a.well(ctx)
+		retry, rerr = a.hosts.Away, a.well(ctx)
 	case errors.Is(err, errUnchanged):
-		retry, rerr = a.away, errors.Join(a.unchanged(ctx), a.well(ctx))
+		retry, rerr = a.hosts.Away, errors.Join(a.unchanged(ctx), a.well(ctx))
 	case errors.As(err, new(*badFileError)):
 		rerr = a.refused(ctx, err)
 	case errors.As(err, new(*waitError)):
-		retry, rerr = a.away, a.waiting(ctx, err.Error())
+		retry, rerr = a.hosts.Away, a.waiting(ctx, err.Error())
 	case errors.As(err, &absent):
 		retry, rerr = a.awaits(ctx, absent)
 	default:
@@ -49,8 +49,8 @@ func (a *attempt) unchanged(ctx context.Context) error {
 	if a.target != nil {
 		message = "the servers already run " + a.r.Version
 	}
-	for _, name := range slices.Sorted(maps.Keys(a.skipped)) {
-		message += "; not looked at: " + name + ", " + a.skipped[name]
+	for _, name := range slices.Sorted(maps.Keys(a.hosts.Skipped)) {
+		message += "; not looked at: " + name + ", " + a.hosts.Skipped[name]
 	}
 	return a.save(ctx, release.Unchanged, message)
 }

@@ -99,7 +99,7 @@ func (a *attempt) sweep(ctx context.Context) error {
 		return nil
 	}
 	files := map[string]lock.Files{}
-	for name, s := range a.servers {
+	for name, s := range a.hosts.Servers {
 		files[name] = s.Files
 	}
 	err := a.d.keeper.Sweep(ctx, a.r.Lane, files, a.owner())

@@ -17,6 +17,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/lock"
 	"github.com/fairlead-deploy/fairlead/deployer/operate"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
+	"github.com/fairlead-deploy/fairlead/deployer/reach"
 	"github.com/fairlead-deploy/fairlead/deployer/route"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
 	"github.com/fairlead-deploy/fairlead/internal/secret"
@@ -31,7 +32,7 @@ type Place struct {
 	Settings deployer.Settings
 	Pool     *host.Pool
 	// Address decides how a host is reached.
-	Address func(deployer.Address) (host.Address, error)
+	Address func(reach.Address) (host.Address, error)
 	// Store is the daemon's; nil: nothing here follows Git.
 	Store *store.Store
 	// Unique makes a word that was never used before.
@@ -75,8 +76,8 @@ func (b Place) connect(ctx context.Context, name string) (operate.Host, error) {
 }
 
 // at is how deploy.yml reaches one of its hosts.
-func (b Place) at(name string) deployer.Address {
-	at := deployer.Address{Name: name, Host: name, SSH: b.Deploy.SSH}
+func (b Place) at(name string) reach.Address {
+	at := reach.Address{Name: name, Host: name, SSH: b.Deploy.SSH}
 	var entries []spec.HostEntry
 	for _, role := range b.Deploy.Roles {
 		entries = append(entries, role.Hosts...)

@@ -4,34 +4,34 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/fairlead-deploy/fairlead/deployer"
 	"github.com/fairlead-deploy/fairlead/deployer/host/ssh"
 	"github.com/fairlead-deploy/fairlead/deployer/observe"
+	"github.com/fairlead-deploy/fairlead/deployer/reach"
 	"github.com/fairlead-deploy/fairlead/deployer/rollout"
 	"github.com/fairlead-deploy/fairlead/internal/registry"
 )
 
 // Server connects to a host.
-func (p *Process) Server(ctx context.Context, at deployer.Address) (deployer.Server, error) {
+func (p *Process) Server(ctx context.Context, at reach.Address) (reach.Server, error) {
 	h := p.w.hosts[at.Name]
 	if h == nil {
-		return deployer.Server{}, fmt.Errorf("connect to %s: no such host", at.Name)
+		return reach.Server{}, fmt.Errorf("connect to %s: no such host", at.Name)
 	}
 	if err := p.read(ctx, h, "connect", func() error { return nil }); err != nil {
-		return deployer.Server{}, err
+		return reach.Server{}, err
 	}
 	p.w.mu.Lock()
 	unknown := h.unknown
 	p.w.mu.Unlock()
 	if unknown {
-		return deployer.Server{}, fmt.Errorf("connect to %s: %w", at.Name, &ssh.UnknownHostKeyError{Host: at.Name})
+		return reach.Server{}, fmt.Errorf("connect to %s: %w", at.Name, &ssh.UnknownHostKeyError{Host: at.Name})
 	}
 	return p.server(h), nil
 }
 
-func (p *Process) server(h *Host) deployer.Server {
+func (p *Process) server(h *Host) reach.Server {
 	e, r := engine{p, h}, reverseProxy{p, h}
-	return deployer.Server{
+	return reach.Server{
 		Read: observe.Host{Lister: e, Router: r},
 		Work: rollout.Host{
 			Name: h.Name, Containers: e, Images: e, Cleaner: e, Networks: e, Engine: e, Prober: e, Proxy: r, Splitter: r,
@@ -62,4 +62,4 @@ func (p *Process) Resolve(ctx context.Context, ref string, _ registry.Auth) (str
 }
 
 // Hands returns a host as the process has it, without connecting.
-func (p *Process) Hands(host string) deployer.Server { return p.server(p.w.hosts[host]) }
+func (p *Process) Hands(host string) reach.Server { return p.server(p.w.hosts[host]) }

@@ -1,0 +1,176 @@
+package reach
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"sync"
+
+	"github.com/fairlead-deploy/fairlead/deployer/abreast"
+	"github.com/fairlead-deploy/fairlead/deployer/history"
+	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
+	"github.com/fairlead-deploy/fairlead/deployer/lock"
+	"github.com/fairlead-deploy/fairlead/deployer/observe"
+	"github.com/fairlead-deploy/fairlead/deployer/plan"
+	"github.com/fairlead-deploy/fairlead/deployer/rollout"
+	"github.com/fairlead-deploy/fairlead/deployer/spec"
+	"github.com/fairlead-deploy/fairlead/release"
+)
+
+// Terms are what an attempt reaches hosts for.
+type Terms struct {
+	Deploy *spec.Deploy
+	Good   []release.Release // the lane's that succeeded, newest first
+	Auth   docker.Auth       // what the hosts pull with
+	// Cordoned hosts get no new release, with the reason; they may be any.
+	Cordoned map[string]string
+	// Back says that a release is on its way back: that goes on where a cordon
+	// is, too, and the hosts that answer are enough.
+	Back bool
+	// Loose says that no host is waited for that does not answer.
+	Loose bool
+}
+
+// Hosts are the servers of an attempt, after Connect.
+type Hosts struct {
+	Servers map[string]Server
+	Absent  map[string]error  // could not be connected to
+	Skipped map[string]string // left out for now, and why
+	Away    bool              // of Skipped, some only do not answer: they are tried again
+
+	t Terms
+}
+
+// Connect reaches all hosts at once. The error has those that are waited for;
+// Hosts is what there is all the same.
+func Connect(ctx context.Context, fleet Fleet, t Terms) (Hosts, error) {
+	h := Hosts{Servers: map[string]Server{}, Absent: map[string]error{}, Skipped: map[string]string{}, t: t}
+	addresses := h.addresses()
+	if !t.Back {
+		maps.Copy(h.Skipped, t.Cordoned)
+		maps.DeleteFunc(h.Skipped, func(name, _ string) bool { _, ok := addresses[name]; return !ok })
+	}
+	var mu sync.Mutex
+	var wg abreast.Group
+	for name, at := range addresses {
+		if h.Skipped[name] != "" {
+			continue
+		}
+		wg.Go(func() {
+			s, err := fleet.Server(ctx, at)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				h.Absent[name] = err
+				return
+			}
+			s.Work.Auth, s.Work.Files = t.Auth, s.Files
+			h.Servers[name] = s
+		})
+	}
+	wg.Wait()
+	if t.Back && len(h.Servers) > 0 {
+		return h, nil
+	}
+	return h, h.PassOver(h.Absent)
+}
+
+// Former are the hosts that the last good release knew and that deploy.yml does
+// not name any more.
+func (h *Hosts) Former() []string { return history.Former(h.t.Good, h.t.Deploy.Hosts()) }
+
+func (h *Hosts) addresses() map[string]Address {
+	list := map[string]Address{}
+	for _, name := range h.Former() {
+		list[name] = h.address(spec.HostEntry{Address: name})
+	}
+	for _, role := range h.t.Deploy.Roles {
+		for _, e := range role.Hosts {
+			list[e.Address] = h.address(e)
+		}
+	}
+	return list
+}
+
+func (h *Hosts) address(e spec.HostEntry) Address {
+	ssh := h.t.Deploy.SSH
+	at := Address{Name: e.Address, Host: e.Address, User: e.User, Port: e.Port, SSH: ssh}
+	if at.User == "" && ssh.UserSet {
+		at.User = ssh.User
+	}
+	if at.Port == 0 && ssh.PortSet {
+		at.Port = ssh.Port
+	}
+	return at
+}
+
+// Homes returns each host's home folder and, where deploy.yml refers to it, its
+// login environment.
+func (h *Hosts) Homes(ctx context.Context) (homes map[string]string, environments map[string]map[string]string, err error) {
+	homes, environments = map[string]string{}, map[string]map[string]string{}
+	for name, s := range h.Servers {
+		homes[name] = s.Home
+		if s.Environment == nil || !plan.NeedsEnvironment(h.t.Deploy, name) {
+			continue
+		}
+		if environments[name], err = s.Environment(ctx); err != nil && !h.t.Back {
+			if err = h.PassOver(map[string]error{name: fmt.Errorf("read the environment of %s: %w", name, err)}); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	return homes, environments, nil
+}
+
+// Look reads the wanted hosts and, of those that are not named any more, the
+// ones that answer. What could not be read is part of the answer.
+func (h *Hosts) Look(ctx context.Context, lane release.Lane, wanted []string) plan.Observed {
+	former := h.Former()
+	names := append([]string(nil), wanted...)
+	for _, name := range former {
+		if _, ok := h.Servers[name]; ok {
+			names = append(names, name)
+		}
+	}
+	o := observe.All(ctx, lane, names, func(_ context.Context, name string) (observe.Host, error) {
+		return h.Servers[name].Read, h.Absent[name]
+	})
+	for _, name := range former { // what is not wanted may be away
+		if o.Hosts[name].Err != nil {
+			delete(o.Hosts, name)
+		}
+	}
+	return o
+}
+
+// Read is Look where a host that cannot be read is a fault of the world, or is
+// passed over: all tells that none was.
+func (h *Hosts) Read(ctx context.Context, lane release.Lane, wanted []string) (o plan.Observed, all bool, err error) {
+	o = h.Look(ctx, lane, wanted)
+	bad := map[string]error{}
+	for name, host := range o.Hosts {
+		if host.Err != nil {
+			bad[name] = host.Err
+		}
+	}
+	if len(bad) == 0 {
+		return o, true, nil
+	}
+	if err := h.PassOver(bad); err != nil {
+		return o, false, err
+	}
+	maps.DeleteFunc(o.Hosts, func(_ string, host plan.Host) bool { return host.Err != nil })
+	return o, false, nil
+}
+
+// Work gives what a rollout and the lock need of those of the named hosts that
+// were reached.
+func (h *Hosts) Work(names []string) (map[string]rollout.Host, map[string]lock.Files) {
+	hosts, files := map[string]rollout.Host{}, map[string]lock.Files{}
+	for _, name := range names {
+		if s, ok := h.Servers[name]; ok {
+			hosts[name], files[name] = s.Work, s.Files
+		}
+	}
+	return hosts, files
+}
