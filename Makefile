@@ -28,7 +28,8 @@ release: ## VERSION=v1.2.3: archives, Debian packages, images and checksums in d
 	$(GO) run ./internal/packaging/cmd/release -version $(VERSION) -out dist
 
 demo: build ## the product's story on this machine; ONCE=1 ends after the show
-	ONCE=$(ONCE) FAIRLEAD=bin/fairlead $(GO) run ./internal/demo
+	$(GO) build -o bin/demo ./internal/demo
+	@ONCE=$(ONCE) FAIRLEAD=bin/fairlead exec bin/demo
 
 deps: ## what the tests need: packages (as root), modules, a Docker engine
 	.ci/deps

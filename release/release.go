@@ -125,7 +125,7 @@ func (r Request) Only() string {
 // Wish is what a person who chose a version typed.
 func (r Request) Wish() string {
 	if r.Rollback {
-		return "rollback " + r.Version
+		return strings.TrimSpace("rollback " + r.Version)
 	}
 	return "deploy --version " + r.Version
 }

@@ -49,3 +49,15 @@ func TestAnImageTagHoldsTheCommitOrItsBeginning(t *testing.T) {
 		}
 	}
 }
+
+func TestAWishIsWhatWasTyped(t *testing.T) {
+	for want, r := range map[string]release.Request{
+		"rollback":             {Rollback: true},
+		"rollback v41":         {Rollback: true, Version: "v41"},
+		"deploy --version v41": {Version: "v41"},
+	} {
+		if got := r.Wish(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

@@ -42,6 +42,10 @@ type Service struct {
 	Reason string `json:"reason,omitempty"`
 	Next   string `json:"next,omitempty"` // the one thing to do
 	Tip    string `json:"tip,omitempty"`  // SHA that Git says
+	// Commit is the SHA that LastSuccess makes the servers run: after a person's
+	// rollback that of the release gone back to, and the newest where nothing
+	// had to change.
+	Commit string `json:"commit,omitempty"`
 	// Apart are the hosts that do not run LastSuccess as they should, with the
 	// reason: skipped, unwell, unreachable.
 	Apart []release.HostOutcome `json:"apart,omitempty"`
@@ -138,12 +142,14 @@ func (s *Server) services(ctx context.Context, repo Repository, holds []release.
 			svc.LastSuccess = &success
 			svc.Apart = apart(success)
 		}
-		i := slices.IndexFunc(holds, func(h release.Hold) bool { return h.Lane == latest.Lane })
-		if i >= 0 {
-			svc.stand(&holds[i])
-		} else {
-			svc.stand(nil)
+		var hold *release.Hold
+		if i := slices.IndexFunc(holds, func(h release.Hold) bool { return h.Lane == latest.Lane }); i >= 0 {
+			hold = &holds[i]
 		}
+		if found {
+			svc.Commit = runs(success, latest, hold, releases)
+		}
+		svc.stand(hold)
 		services = append(services, svc)
 	}
 	return services, nil
@@ -152,6 +158,25 @@ func (s *Server) services(ctx context.Context, repo Repository, holds []release.
 // apart are the hosts of a release that do not run it as they should.
 func apart(r release.Release) []release.HostOutcome {
 	return slices.DeleteFunc(slices.Clone(r.Hosts), func(h release.HostOutcome) bool { return h.State == "new" })
+}
+
+// runs is the commit that the servers run. A release that a person asked for
+// has the commit that Git was at, not the one that it went back to: that is of
+// the newest release, among those given newest first, which Git asked for and
+// which is the same.
+func runs(success, latest release.Release, hold *release.Hold, releases []release.Release) string {
+	if latest.Status == release.Unchanged {
+		return latest.Revision.SHA
+	}
+	if hold != nil && success.Cause.Kind == release.CauseManual && success.Identity != "" {
+		for _, r := range releases {
+			if r.Lane == success.Lane && r.Identity == success.Identity && r.Cause.Kind != release.CauseManual &&
+				(r.Status == release.Succeeded || r.Status == release.Unchanged) {
+				return r.Revision.SHA
+			}
+		}
+	}
+	return success.Revision.SHA
 }
 
 // stand decides the state from the newest attempt, a hold and what Git says.

@@ -160,6 +160,37 @@ func TestARollbackThatHasNotHappenedYetIsNotShownAsHeld(t *testing.T) {
 	}
 }
 
+func TestTheStatusNamesTheCommitThatRuns(t *testing.T) {
+	lane := release.Lane{Service: "shop"}
+	for name, c := range map[string]struct {
+		newest release.Release
+		hold   bool
+		want   string
+	}{
+		"the newest":                           {release.Release{Status: release.Succeeded, Identity: "c"}, false, "3"},
+		"what a person went back to":           {release.Release{Status: release.Succeeded, Identity: "a", Cause: release.Cause{Kind: release.CauseManual}}, true, "1"},
+		"a version under today's deploy.yml":   {release.Release{Status: release.Succeeded, Identity: "d", Cause: release.Cause{Kind: release.CauseManual}}, true, "3"},
+		"a commit that changed nothing":        {release.Release{Status: release.Unchanged, Identity: "b"}, false, "3"},
+		"the one before one that did not work": {release.Release{Status: release.RolledBack, Identity: "c"}, false, "2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			st := openStore(t)
+			for i, r := range []release.Release{{Status: release.Succeeded, Identity: "a"}, {Status: release.Succeeded, Identity: "b"}, c.newest} {
+				r.Lane, r.Revision = lane, release.Revision{Repo: "shop", SHA: sha(string(rune('1' + i)))}
+				save(t, st, 30-i, r)
+			}
+			if c.hold {
+				check(t, st.Hold(t.Context(), release.Hold{Lane: lane, By: "ana", Since: now}))
+			}
+			status, err := reader(st, "shop").look(t.Context(), now)
+			check(t, err)
+			if got := status.Services[0]; got.Commit != sha(c.want) || !strings.HasPrefix(got.running(), c.want) {
+				t.Errorf("it says %s, shown as %s", got.Commit, got.running())
+			}
+		})
+	}
+}
+
 func TestTheFirstLineSaysItAll(t *testing.T) {
 	services := func(states ...State) []Service {
 		var list []Service

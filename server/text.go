@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strings"
@@ -74,10 +75,11 @@ func (s Service) running() string {
 	if r == nil {
 		return "-"
 	}
-	if r.Version == "" || strings.HasPrefix(r.Revision.SHA, r.Version) || r.Version == r.Revision.SHA {
-		return r.Revision.Short()
+	commit := short(cmp.Or(s.Commit, r.Revision.SHA))
+	if r.Version == "" || strings.HasPrefix(r.Revision.SHA, r.Version) || strings.HasPrefix(s.Commit, r.Version) {
+		return commit
 	}
-	return r.Revision.Short() + " " + r.Version
+	return commit + " " + r.Version
 }
 
 func (s Service) sentence() string {

@@ -93,6 +93,9 @@ func TestTheStoryComesOutAndAPushByHandGoesLive(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Error(err)
 	}
+	if _, end, _ := strings.Cut(out.String(), "Interrupted; removing all of it."); end != "\nNothing of it is left.\n" {
+		t.Errorf("at the end it says %q", end)
+	}
 	left, err := os.ReadDir(os.TempDir())
 	if err != nil || len(left) != 0 {
 		t.Errorf("left in the temporary folder: %v, %v", left, err)

@@ -6,7 +6,7 @@
 //
 // It stays until Ctrl-C, so that one can look around, and removes everything
 // then. With ONCE=1 it ends after the last step: exit status 0 if the story
-// came out as told, 1 if not. It needs Linux, root, Go and docker.io; whatever
+// came out as told, 1 if not, 130 if it was interrupted before. It needs Linux, root, Go and docker.io; whatever
 // else the servers run is unpacked into a temporary folder, never installed.
 //
 // Lives here: the story (story.go) and its stage; its actors are fleet/actor. May not live
@@ -22,47 +22,70 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"golang.org/x/term"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Stdout, os.Getenv("ONCE") != ""); err != nil {
+	err := run(ctx, os.Stdout, os.Getenv("ONCE") != "")
+	switch {
+	case errors.Is(err, errInterrupted):
+		os.Exit(130)
+	case err != nil:
 		fmt.Fprintln(os.Stderr, "\nThe demo did not come out:", err)
 		os.Exit(1)
 	}
 }
 
+// errInterrupted ends a story that somebody did not want to hear to its end;
+// nothing of it is left.
+var errInterrupted = errors.New("interrupted")
+
 // run tells the story, waits for the end of ctx unless once is set, and
 // removes everything in any case.
-func run(ctx context.Context, out io.Writer, once bool) (err error) {
+func run(ctx context.Context, out io.Writer, once bool) error {
 	s := &stage{out: out}
-	defer func() { err = errors.Join(err, s.clear()) }()
-	if err := tell(ctx, out, story(s)); err != nil {
-		if ctx.Err() != nil {
-			fmt.Fprintln(out, "\nInterrupted; cleaning up.")
-		}
-		return err
+	told := tell(ctx, out, story(s))
+	if told == nil && !once {
+		s.invite()
+		s.watch(ctx)
 	}
-	if once {
-		return nil
+	interrupted := ctx.Err() != nil
+	if interrupted {
+		fmt.Fprintln(out, "\nInterrupted; removing all of it.")
 	}
-	s.invite()
-	s.watch(ctx)
-	return nil
+	if err := s.clear(); err != nil {
+		return errors.Join(told, err)
+	}
+	if interrupted {
+		fmt.Fprintln(out, "Nothing of it is left.")
+	}
+	if told != nil && interrupted {
+		return errInterrupted
+	}
+	return told
 }
 
-// watch prints the traffic's count until ctx ends.
+// watch counts the requests until ctx ends: each second on a terminal, else
+// once at the end.
 func (s *stage) watch(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
+	f, ok := s.out.(*os.File)
+	terminal := ok && term.IsTerminal(int(f.Fd()))
 	for {
 		select {
 		case <-ctx.Done():
-			fmt.Fprintln(s.out)
+			if !terminal {
+				fmt.Fprintf(s.out, "  %s\n", s.traffic.Count())
+			}
 			return
 		case <-tick.C:
-			fmt.Fprintf(s.out, "\r  %s ", s.traffic.Count())
+			if terminal {
+				fmt.Fprintf(s.out, "\r  %s ", s.traffic.Count())
+			}
 		}
 	}
 }

@@ -262,6 +262,7 @@ All of it runs until Ctrl-C. From another terminal:
   curl %s/version
 %s  %[3]s status --config %[4]s
   %[3]s history --config %[4]s
+  %[3]s explain --config %[4]s
 
 Push a commit of your own, and watch it go live or come back:
 

@@ -213,8 +213,11 @@ func latest(r release.Release) (t time.Time) {
 // brief is why a release is as it is, in one line of bearable length.
 func brief(r release.Release) string {
 	text := Plain(r.Reason)
-	switch r.Status {
-	case release.Succeeded, release.Unchanged:
+	switch {
+	case r.Status != release.Succeeded && r.Status != release.Unchanged:
+	case r.Cause.Kind == release.CauseManual && text != "": // the commit is where Git was, not what was asked for
+		text = Plain(r.Cause.Actor) + ": " + text
+	default:
 		text = Plain(r.Revision.Subject)
 	}
 	if runes := []rune(text); len(runes) > 72 {

@@ -160,7 +160,10 @@ func TestAHistoryIsALinePerRelease(t *testing.T) {
 	waiting := failed()
 	waiting.ID, waiting.Status, waiting.Started, waiting.Ended = "20261124-061502-9c1e0aa-3f30", release.Waiting, time.Time{}, time.Time{}
 	waiting.Reason = strings.Repeat("a very long reason ", 10) + "\nover two lines"
-	list := []release.Release{waiting, failed(), ok}
+	back := ok
+	back.ID, back.Version, back.Reason = "20261123-071502-9c1e0aa-3f2c", "v41", "v41, rolled back to, is live on 2 hosts"
+	back.Cause = release.Cause{Kind: release.CauseManual, Actor: "ana"}
+	list := []release.Release{waiting, back, failed(), ok}
 	golden(t, "history.txt", show.Style{}.History(list))
 	golden(t, "history-colour.txt", show.Style{Colour: true}.History(list))
 }
