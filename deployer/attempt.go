@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/fairlead-deploy/fairlead/deployer/history"
@@ -442,5 +444,5 @@ func (a *attempt) save(ctx context.Context, status release.Status, message strin
 // files returns the deploy.yml and its destination's file as they were read,
 // for a later rollback to this release.
 func (a *attempt) files() map[string]string {
-	return texts.Of(cmp.Or(a.source, a.s.files), a.deploy.File, a.deploy.DestinationFile)
+	return texts.Of(cmp.Or(a.source, a.s.files), append(slices.Collect(maps.Keys(a.deploy.ErrorPages)), a.deploy.File, a.deploy.DestinationFile)...)
 }

@@ -3,8 +3,9 @@ package plan
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
+	"maps"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -33,33 +34,56 @@ func certificate(r *Route, lane release.Lane, role spec.Role, secrets map[string
 	}
 }
 
-var ours = regexp.MustCompile(`^(.+)-[0-9a-f]{12}$`)
-
-// Drops tells whether a folder of that name in s.Folder is a certificate that
-// its role no longer uses. Kamal's own folders have no hash and are let be.
-func (s DropCertificates) Drops(name string) bool {
-	m := ours.FindStringSubmatch(name)
-	return m != nil && slices.Contains(s.Roles, m[1]) && !slices.Contains(s.Keep, name)
+// errorPages puts a service's own pages beside the certificates, in a folder
+// named by what is in them (Kamal 2.12: error_pages/VERSION).
+func errorPages(r *Route, lane release.Lane, role string, pages map[string]string) []File {
+	if len(pages) == 0 {
+		return nil
+	}
+	h := sha256.New()
+	var files []File
+	for _, name := range slices.Sorted(maps.Keys(pages)) {
+		_, _ = fmt.Fprintf(h, "%q %q\n", path.Base(name), pages[name])
+		files = append(files, File{Path: path.Base(name), Content: secret.New(pages[name])})
+	}
+	dir := path.Join(lane.String(), "error_pages", role+"-"+hex.EncodeToString(h.Sum(nil)[:6]))
+	for i := range files {
+		files[i].Path = path.Join(appsOnHost, dir, files[i].Path)
+	}
+	r.ErrorPages = path.Join(appsInProxy, dir)
+	return files
 }
 
-// certificatesLeft returns what ends the certificates on a host that its roles
+// Drops tells whether a folder of that name in s.Folder is one that its role no
+// longer uses. Kamal's own folders have no hash and are let be.
+func (s DropFolders) Drops(name string) bool {
+	role := ownFolder.ReplaceAllString(name, "")
+	return role != name && slices.Contains(s.Roles, role) && !slices.Contains(s.Keep, name)
+}
+
+// left returns what ends the certificates and pages on a host that its roles
 // no longer use. Nothing tells which there are: it is asked where a role has
-// one, or had.
-func certificatesLeft(d Desired, o Observed, host string, todo []decision) (DropCertificates, bool) {
-	s, had := DropCertificates{Folder: path.Join(appsOnHost, d.Lane.String(), "tls")}, false
-	for _, dec := range todo {
-		u := dec.unit
-		if u.Host != host || u.Route == nil {
-			continue
-		}
-		s.Roles = append(s.Roles, u.Role)
-		_, live := o.Hosts[host].routed(u.Route.Service)
-		had = had || len(u.Files) > 0 || live != nil && live.Route != nil && live.Route.TLS
-		for _, f := range u.Files {
-			if dir, ok := strings.CutPrefix(path.Dir(f.Path), s.Folder+"/"); ok && !slices.Contains(s.Keep, dir) {
-				s.Keep = append(s.Keep, dir)
+// some, or had.
+func left(d Desired, o Observed, host string, todo []decision) (steps []Step) {
+	for kind, had := range [...]func(Route) bool{func(r Route) bool { return r.TLS }, func(r Route) bool { return r.ErrorPages != "" }} {
+		s, any := DropFolders{Folder: path.Join(appsOnHost, d.Lane.String(), [...]string{"tls", "error_pages"}[kind])}, false
+		for _, dec := range todo {
+			u := dec.unit
+			if u.Host != host || u.Route == nil {
+				continue
+			}
+			s.Roles = append(s.Roles, u.Role)
+			_, live := o.Hosts[host].routed(u.Route.Service)
+			any = any || live != nil && live.Route != nil && had(*live.Route)
+			for _, f := range u.Files {
+				if dir, ok := strings.CutPrefix(path.Dir(f.Path), s.Folder+"/"); ok && !slices.Contains(s.Keep, dir) {
+					s.Keep, any = append(s.Keep, dir), true
+				}
 			}
 		}
+		if any {
+			steps = append(steps, s)
+		}
 	}
-	return s, had
+	return steps
 }

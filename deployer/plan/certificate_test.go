@@ -27,13 +27,13 @@ func certified(d plan.Desired, hash string) plan.Desired {
 }
 
 // drops are the certificates' steps by host, which must be in the last stage.
-func drops(t *testing.T, p plan.Plan) map[string]plan.DropCertificates {
+func drops(t *testing.T, p plan.Plan) map[string]plan.DropFolders {
 	t.Helper()
-	found := map[string]plan.DropCertificates{}
+	found := map[string]plan.DropFolders{}
 	for _, st := range p.Stages {
 		for host, steps := range st.Steps {
 			for _, s := range steps {
-				if s, ok := s.(plan.DropCertificates); ok {
+				if s, ok := s.(plan.DropFolders); ok {
 					if found[host] = s; st.Name != plan.StageFinish {
 						t.Errorf("old certificates go in stage %s", st.Name)
 					}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-deploy/fairlead/deployer/assets"
 	"github.com/fairlead-deploy/fairlead/deployer/container"
 	"github.com/fairlead-deploy/fairlead/internal/secret"
 	"github.com/fairlead-deploy/fairlead/release"
@@ -101,6 +102,7 @@ type Unit struct {
 	Clear  map[string]bool // variables whose value may be shown
 	Route  *Route          // of proxied units
 	Files  []File          // put on the host before anything uses them
+	Assets assets.Place    // bridged to the version before; its Path is "" where there are none
 	Health Health
 	// Canary is how many hosts of the role go first and are watched before any
 	// other follows; 0 is none. Share is, in its place, the percentage of the
@@ -163,6 +165,7 @@ type Route struct {
 	TLSCert         string        `json:"tls_cert,omitempty"` // paths inside the proxy container
 	TLSKey          string        `json:"tls_key,omitempty"`
 	TLSRedirect     bool          `json:"tls_redirect,omitempty"`
+	ErrorPages      string        `json:"error_pages,omitempty"` // folder inside the proxy container
 	ForwardHeaders  bool          `json:"forward_headers,omitempty"`
 	HealthPath      string        `json:"health_path"`
 	HealthInterval  time.Duration `json:"health_interval"`

@@ -89,6 +89,7 @@ type decision struct {
 	action  action
 	match   *container.Observed  // as wanted; nil when it must be created
 	stale   []container.Observed // of the unit, up, and not wanted
+	now     *container.Observed  // does the unit's work at present
 	holder  *container.Observed  // has the name that a new container needs
 	changes []release.Change
 	looping bool // match keeps ending, and its engine starting it
@@ -120,7 +121,7 @@ func decide(d Desired, o Observed, u Unit) decision {
 		target, live = host.routed(u.Route.Service)
 	}
 	t := host.told(live)
-	dec.match = pick(u, d.candidates(mine), t, target)
+	dec.match, dec.now = pick(u, d.candidates(mine), t, target), current(mine, target)
 	for i, c := range mine {
 		if occupies(c) && (dec.match == nil || c.ID != dec.match.ID) {
 			dec.stale = append(dec.stale, mine[i])
@@ -132,12 +133,12 @@ func decide(d Desired, o Observed, u Unit) decision {
 	switch {
 	case dec.match == nil:
 		dec.action = create
-		dec.changes = reasons(u, current(mine, target), t)
+		dec.changes = reasons(u, dec.now, t)
 	case dec.match.State.Status == container.Restarting && d.proven(*dec.match):
 		dec.looping = true
 	case !dec.match.State.IsUp():
 		dec.action = restart
-		dec.changes = startReasons(u, *dec.match, current(mine, target))
+		dec.changes = startReasons(u, *dec.match, dec.now)
 	case u.Route != nil:
 		dec.action, dec.changes = routeReasons(u, *dec.match, host)
 	}
@@ -293,12 +294,15 @@ func prepare(p *Plan, d Desired, o Observed, todo []decision) {
 		if len(dec.unit.Files) > 0 && dec.action != keep {
 			st.add(h, PutFiles{Files: dec.unit.Files, Strict: proxy.Ours || !proxy.Present})
 		}
-		if dec.action != create {
-			continue
-		}
-		if !pulled[h] {
+		if dec.action == create && !pulled[h] {
 			pulled[h] = true
 			st.add(h, Pull{Image: d.Image})
+		}
+		if s, any := dec.bridges(d); any {
+			st.add(h, s)
+		}
+		if dec.action != create {
+			continue
 		}
 		c := Create{Unit: dec.unit}
 		if dec.holder != nil {
@@ -399,14 +403,19 @@ func finish(p *Plan, d Desired, o Observed, todo []decision) {
 		if h := dec.unit.Host; dec.action != keep && !tagged[h] {
 			tagged[h] = true
 			st.add(h, Tag{d.Image})
-			if drop, any := certificatesLeft(d, o, h, todo); any {
-				st.add(h, drop)
-			}
+			st.add(h, left(d, o, h, todo)...)
 		}
 	}
+	gone := map[string][]Ref{}
 	for _, dec := range todo {
 		if p, any := surplus(d, o, dec); any {
 			st.add(dec.unit.Host, p)
+			gone[dec.unit.Host] = append(gone[dec.unit.Host], p.Remove...)
+		}
+	}
+	for h := range tagged {
+		if s, any := dropAssets(d, o, h, gone[h]); any {
+			st.add(h, s)
 		}
 	}
 	bury(&st, p, d, o)

@@ -65,6 +65,7 @@ var options = []option{
 	{stripPrefix, everything, func(r Route) string { return onlyIf(prefixes(r) != "", strconv.FormatBool(r.StripPrefix)) }},
 	{"proxy.ssl.certificate_pem", everything, func(r Route) string { return r.TLSCert }},
 	{"proxy.ssl.private_key_pem", everything, func(r Route) string { return r.TLSKey }},
+	{"error_pages_path", everything, func(r Route) string { return r.ErrorPages }},
 	{redirect, everything, func(r Route) string { return onlyIf(r.TLS, strconv.FormatBool(r.TLSRedirect)) }},
 	{"proxy.forward_headers", everything, func(r Route) string { return strconv.FormatBool(r.ForwardHeaders) }},
 	{"proxy.healthcheck.path", everything, func(r Route) string { return r.HealthPath }},
@@ -98,7 +99,8 @@ func (r Route) differences(have Route, from, to told) []container.Change {
 		was, want := o.value(have), o.value(r)
 		switch {
 		case was == want, o.shown < from, o.shown > to:
-		case strings.HasSuffix(o.name, "_pem") && elsewhere(was, want):
+		case strings.HasSuffix(o.name, "_pem") && elsewhere(path.Dir(was), path.Dir(want)):
+		case o.name == "error_pages_path" && elsewhere(was, want):
 		default:
 			list = append(list, container.Change{Field: o.name, Was: was, Want: want})
 		}
@@ -106,14 +108,15 @@ func (r Route) differences(have Route, from, to told) []container.Change {
 	return list
 }
 
-// elsewhere tells that somebody else put a certificate where its path says
-// nothing about it (Kamal 2.12: tls/ROLE/cert.pem): it may be the same.
+// elsewhere tells that somebody else put files into a folder that says nothing
+// about them (Kamal 2.12: tls/ROLE, error_pages/VERSION): they may be the same.
 func elsewhere(was, want string) bool {
-	return was != "" && want != "" && !ownCertificate.MatchString(path.Base(path.Dir(was)))
+	none := func(dir string) bool { return dir == "" || dir == "." }
+	return !none(was) && !none(want) && !ownFolder.MatchString(path.Base(was))
 }
 
-// ownCertificate is the folder of one, with a hash of it.
-var ownCertificate = regexp.MustCompile(`-[0-9a-f]{12}$`)
+// ownFolder is one with a hash of what is in it.
+var ownFolder = regexp.MustCompile(`-[0-9a-f]{12}$`)
 
 // changed names what the proxy tells of a live route and is not as wanted.
 func (h Host) changed(live *Live, want Route) []container.Change {

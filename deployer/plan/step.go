@@ -85,9 +85,10 @@ type (
 		Remove []Ref
 		Images []string // tags that nothing needs any more
 	}
-	// DropCertificates removes the certificates that Roles had on the host.
-	DropCertificates struct {
-		Folder string   // of the lane's certificates, relative to the user's home
+	// DropFolders removes the certificates or error pages that Roles had on the
+	// host.
+	DropFolders struct {
+		Folder string   // of the lane's, relative to the user's home
 		Roles  []string // whose they are
 		Keep   []string // names in Folder that are in use
 	}
@@ -108,7 +109,7 @@ func (Stop) step()        {}
 func (Tag) step()         {}
 func (Prune) step()       {}
 
-func (DropCertificates) step() {}
+func (DropFolders) step() {}
 
 func (MakeNetwork) String() string { return "make network " + Network }
 func (s BootProxy) String() string { return "boot proxy" }
@@ -127,7 +128,7 @@ func (s Stop) String() string    { return "stop " + s.Ref.Name }
 func (s Tag) String() string     { return "tag " + s.Image.Name + ":" + s.Image.Latest }
 func (s Prune) String() string   { return "prune " + release.Count(len(s.Remove), "container") }
 
-func (s DropCertificates) String() string { return "remove old certificates" }
+func (s DropFolders) String() string { return "remove old folders of " + s.Folder }
 
 // StageName says what a stage is for.
 type StageName string

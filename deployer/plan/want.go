@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-deploy/fairlead/deployer/assets"
 	"github.com/fairlead-deploy/fairlead/deployer/container"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
 	"github.com/fairlead-deploy/fairlead/internal/secret"
@@ -115,11 +116,16 @@ func unitOf(d *spec.Deploy, in Inputs, role spec.Role, host spec.HostEntry) (Uni
 	if err := identityKept(u.Spec.Labels, identity, role.Name); err != nil {
 		errs = append(errs, err)
 	}
+	if role.Proxied && role.AssetPath != "" {
+		u.Assets = assets.In(in.Home[host.Address], lane.String(), role.Name, role.AssetPath)
+		errs = append(errs, volumes(&u.Spec, []string{u.Assets.Mount(in.Version)}, ""))
+	}
 	if role.Proxied {
 		r := routeOf(d, role)
 		if role.Proxy.SSL.Custom() {
 			u.Files = certificate(&r, lane, role, in.Secrets)
 		}
+		u.Files = append(u.Files, errorPages(&r, lane, role.Name, d.ErrorPages)...)
 		u.Route = &r
 		u.Spec.Labels[LabelRoute] = r.Label()
 	}

@@ -12,7 +12,7 @@ import (
 func TestOldCertificatesAreRemovedHoweverOftenAndOthersStay(t *testing.T) {
 	const folder = ".kamal/proxy/apps-config/shop/tls"
 	on(t, []string{"a"}, func(t *testing.T, s *stage) {
-		drop := plan.DropCertificates{Folder: folder, Roles: []string{"web"}, Keep: []string{"web-bbbbbbbbbbbb"}}
+		drop := plan.DropFolders{Folder: folder, Roles: []string{"web"}, Keep: []string{"web-bbbbbbbbbbbb"}}
 		if err := s.does(t, "a", drop); err != nil {
 			t.Errorf("where no service ever had a certificate: %v", err)
 		}

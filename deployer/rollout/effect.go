@@ -22,6 +22,10 @@ func (r *Run) effect(ctx context.Context, h Host, s plan.Step) error {
 		return h.Proxy.Boot(ctx, s.Run, s.Present)
 	case plan.PutFiles:
 		return put(ctx, h, s)
+	case plan.BridgeAssets:
+		return bridge(ctx, h, s)
+	case plan.DropAssets:
+		return dropAssets(ctx, h, s)
 	case plan.Pull:
 		return pull(ctx, h, s.Image)
 	case plan.Create:
@@ -42,8 +46,8 @@ func (r *Run) effect(ctx context.Context, h Host, s plan.Step) error {
 		return tag(ctx, h, s.Image)
 	case plan.Prune:
 		return prune(ctx, h, s)
-	case plan.DropCertificates:
-		return dropCertificates(ctx, h, s)
+	case plan.DropFolders:
+		return dropFolders(ctx, h, s)
 	default:
 		return fmt.Errorf("unknown step %T", s)
 	}
@@ -123,19 +127,19 @@ func put(ctx context.Context, h Host, s plan.PutFiles) error {
 	return nil
 }
 
-// dropCertificates removes folders; one that is gone already is success.
-func dropCertificates(ctx context.Context, h Host, s plan.DropCertificates) error {
+// dropFolders removes folders; one that is gone already is success.
+func dropFolders(ctx context.Context, h Host, s plan.DropFolders) error {
 	there, err := h.Files.ReadDir(ctx, s.Folder)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
-		return fmt.Errorf("list certificates: %w", err)
+		return fmt.Errorf("list %s: %w", s.Folder, err)
 	}
 	for _, e := range there {
 		if e.IsDir() && s.Drops(e.Name()) {
 			if err := h.Files.RemoveAll(ctx, path.Join(s.Folder, e.Name())); err != nil {
-				return fmt.Errorf("remove old certificate: %w", err)
+				return fmt.Errorf("remove what no role uses: %w", err)
 			}
 		}
 	}

@@ -107,7 +107,7 @@ func groupOf(s plan.Step) string {
 	switch s.(type) {
 	case plan.MakeNetwork, plan.PutFiles, plan.Pull:
 		return "bring" // what containers are made of
-	case plan.Stop, plan.Tag, plan.Prune, plan.DropCertificates:
+	case plan.Stop, plan.Tag, plan.Prune, plan.DropFolders, plan.DropAssets:
 		return "tidy" // a stopped container stays; only older ones are pruned
 	}
 	return ""

@@ -51,6 +51,9 @@ func deployArgs(r plan.Route, containerID string) []string {
 		flag("tls-certificate-path", r.TLSCert)
 		flag("tls-private-key-path", r.TLSKey)
 	}
+	if r.ErrorPages != "" {
+		flag("error-pages", r.ErrorPages)
+	}
 	toggle("forward-headers", r.ForwardHeaders)
 	toggle("buffer-requests", r.BufferRequests)
 	toggle("buffer-responses", r.BufferResponses)
@@ -86,7 +89,7 @@ func request(r plan.Route, containerID string) control.DeployRequest {
 	}
 	o.MaxRequestBody, o.MaxResponseBody = r.MaxRequestBody, r.MaxResponseBody
 	o.LogRequestHeaders, o.LogResponseHeaders = r.LogRequest, r.LogResponse
-	o.ForwardHeaders = r.ForwardHeaders
+	o.ForwardHeaders, o.ErrorPages = r.ForwardHeaders, r.ErrorPages
 	req.DeployTimeout = control.Duration{Duration: r.DeployTimeout}
 	req.DrainTimeout = control.Duration{Duration: r.DrainTimeout}
 	return req
@@ -125,8 +128,8 @@ func live(s control.Service) plan.Live {
 		Service: s.Name, Port: portOf(l.Target),
 		Hosts: o.Hosts, PathPrefixes: o.PathPrefixes, StripPrefix: o.StripPathPrefix,
 		TLS: o.TLS.Enabled, TLSCert: o.TLS.CertificatePath, TLSKey: o.TLS.PrivateKeyPath, TLSRedirect: o.TLS.Redirect,
-		ForwardHeaders: o.ForwardHeaders,
-		HealthPath:     o.HealthCheck.Path, HealthInterval: o.HealthCheck.Interval.Duration, HealthTimeout: o.HealthCheck.Timeout.Duration,
+		ForwardHeaders: o.ForwardHeaders, ErrorPages: o.ErrorPages,
+		HealthPath: o.HealthCheck.Path, HealthInterval: o.HealthCheck.Interval.Duration, HealthTimeout: o.HealthCheck.Timeout.Duration,
 		ResponseTimeout: o.TargetTimeout.Duration,
 		BufferRequests:  o.BufferRequests, BufferResponses: o.BufferResponses, BufferMemory: o.BufferMemory,
 		MaxRequestBody: o.MaxRequestBody, MaxResponseBody: o.MaxResponseBody,

@@ -21,7 +21,7 @@ func full(t *testing.T) plan.Route {
 	t.Helper()
 	r := plan.Route{
 		Service: "shop-web", Port: 3000, Hosts: []string{"shop.example.com", "www.example.com"}, PathPrefixes: []string{"/api"}, StripPrefix: true,
-		TLS: true, TLSCert: "/cert.pem", TLSKey: "/key.pem", TLSRedirect: true, ForwardHeaders: true,
+		TLS: true, TLSCert: "/cert.pem", TLSKey: "/key.pem", TLSRedirect: true, ErrorPages: "/pages", ForwardHeaders: true,
 		HealthPath: "/health", HealthInterval: 2 * time.Second, HealthTimeout: 3 * time.Second,
 		DeployTimeout: 40 * time.Second, DrainTimeout: 50 * time.Second, ResponseTimeout: 1500 * time.Millisecond,
 		BufferRequests: true, BufferResponses: true, BufferMemory: 4096, MaxRequestBody: 8192, MaxResponseBody: 16384,

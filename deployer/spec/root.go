@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-deploy/fairlead/deployer/spec/errorpages"
 	"github.com/fairlead-deploy/fairlead/deployer/spec/schema"
 )
 
@@ -44,6 +45,11 @@ func (l *loader) readRoot() {
 	l.finishRoles()
 	l.readAccessories(l.root.Get("accessories"))
 	d.HookFiles = l.hookFiles()
+	var problems []error
+	d.ErrorPages, problems = errorpages.Read(l.fsys, d.ErrorPagesPath)
+	for _, p := range problems {
+		l.report.Warn(Warning{Position: d.positions["error_pages_path"], Path: "error_pages_path", Message: p.Error()})
+	}
 }
 
 // plainFields are the root keys that stand for themselves.

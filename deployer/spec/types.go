@@ -70,6 +70,8 @@ type Deploy struct {
 	// AssetPath is PATH[:OPTIONS] of the root, "" when none.
 	AssetPath      string
 	ErrorPagesPath string
+	// ErrorPages are the pages in that folder, by path ("public/404.html").
+	ErrorPages map[string]string
 	// SecretsPath is the dotenv file of secrets. Default ".kamal/secrets".
 	SecretsPath string
 	// HooksPath is the folder of hook files. Default ".kamal/hooks".
