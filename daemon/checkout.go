@@ -139,7 +139,7 @@ func (c *Checkout) commit(ctx context.Context) (release.Revision, fs.FS, []strin
 			return none, nil, nil, fmt.Errorf("open checkout: %w", err)
 		}
 	}
-	return snap.Revision, commits.WithHistory(c.Files(), m, tip), changed(c.Files(), committed, c.read()), nil
+	return snap.Revision, commits.WithTree(c.Files(), m, tip, filepath.ToSlash(below)), changed(c.Files(), committed, c.read()), nil
 }
 
 // paths are the files that a rollout may read, as globs of the repository.

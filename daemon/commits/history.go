@@ -2,24 +2,44 @@ package commits
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 
 	"github.com/fairlead-deploy/fairlead/release"
 	"github.com/fairlead-deploy/fairlead/watcher/mirror"
 )
 
-// WithHistory is files that can also be asked for the commits before theirs,
-// for images that CI names by commit.
-func WithHistory(files fs.FS, m *mirror.Mirror, t mirror.Tip) fs.FS { return history{files, m, t} }
+// WithTree is the files of a project that can also be asked for the commits
+// before theirs, for images that CI names by commit, and for all of the commit,
+// to build of it. below is the project's folder in the repository, "." for all.
+func WithTree(files fs.FS, m *mirror.Mirror, t mirror.Tip, below string) fs.FS {
+	return whole{history{files, m, t}, below}
+}
 
-// withArchive is WithHistory for files that the commits before theirs can be
-// read as, too.
+// withArchive is WithTree for files that the commits before theirs can be read
+// as, too.
 func withArchive(files fs.FS, r *Repository, t mirror.Tip, globs []string) fs.FS {
-	return archive{history{files, r.mirror, t}, r, globs}
+	return archive{whole{history{files, r.mirror, t}, "."}, r, globs}
+}
+
+type whole struct {
+	history
+	below string
+}
+
+// Whole lends use all files of the commit below the project's folder.
+func (w whole) Whole(ctx context.Context, use func(files fs.FS) error) error {
+	return w.mirror.Whole(ctx, w.tip, func(all fs.FS) error {
+		below, err := fs.Sub(all, w.below)
+		if err != nil {
+			return fmt.Errorf("open %s: %w", w.below, err)
+		}
+		return use(below)
+	})
 }
 
 type archive struct {
-	history
+	whole
 	repository *Repository
 	globs      []string
 }

@@ -18,6 +18,8 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/cache"
 	"github.com/go-git/go-git/v5/plumbing/format/packfile"
 	"github.com/go-git/go-git/v5/storage/filesystem"
+
+	"github.com/fairlead-deploy/fairlead/watcher/mirror/glob"
 )
 
 const (
@@ -59,7 +61,7 @@ func (d *disk) remove() error {
 	return nil
 }
 
-func (d *disk) snapshot(ctx context.Context, w wire, t Tip, want wanted) (commit, *files, error) {
+func (d *disk) snapshot(ctx context.Context, w wire, t Tip, want glob.Set) (commit, *files, error) {
 	src, err := d.fetch(ctx, w, t, 1)
 	if err != nil {
 		return commit{}, nil, err

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"path"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -178,85 +177,4 @@ func (o *openDir) ReadDir(n int) ([]fs.DirEntry, error) {
 	}
 	o.read += len(left)
 	return left, nil
-}
-
-// wanted is a set of globs over paths: "*" and "?" within a name, "**" for any
-// number of folders. A folder that matches brings all that is in it.
-type wanted [][]string
-
-func newWanted(globs []string) (wanted, error) {
-	var w wanted
-	for _, g := range globs {
-		clean := path.Clean(strings.TrimPrefix(g, "/"))
-		if _, err := path.Match(clean, ""); err != nil || clean == ".." || strings.HasPrefix(clean, "../") {
-			return nil, trouble(ErrAddress, "%q is no path or glob inside the repository; correct config_file:", g)
-		}
-		w = append(w, strings.Split(clean, "/"))
-	}
-	return w, nil
-}
-
-// Covers tells whether Fetch with these globs brings the file of that path, if
-// the commit has it.
-func Covers(globs []string, file string) bool {
-	want, err := newWanted(globs)
-	return err == nil && want.file(path.Clean(file))
-}
-
-// file tells whether the path, or a folder above it, is wanted.
-func (w wanted) file(at string) bool {
-	parts := strings.Split(at, "/")
-	for _, glob := range w {
-		for n := 1; n <= len(parts); n++ {
-			if match(glob, parts[:n]) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// folder tells whether something below the path may be wanted.
-func (w wanted) folder(at string) bool {
-	if w.file(at) {
-		return true
-	}
-	parts := strings.Split(at, "/")
-	for _, glob := range w {
-		if begins(glob, parts) {
-			return true
-		}
-	}
-	return false
-}
-
-func match(glob, parts []string) bool {
-	if len(glob) == 0 {
-		return len(parts) == 0
-	}
-	if glob[0] == "**" {
-		return match(glob[1:], parts) || (len(parts) > 0 && match(glob, parts[1:]))
-	}
-	return len(parts) > 0 && one(glob[0], parts[0]) && match(glob[1:], parts[1:])
-}
-
-// begins tells whether a longer path that starts with parts can match.
-func begins(glob, parts []string) bool {
-	for i, part := range parts {
-		if i >= len(glob) {
-			return false
-		}
-		if glob[i] == "**" {
-			return true
-		}
-		if !one(glob[i], part) {
-			return false
-		}
-	}
-	return len(glob) > len(parts)
-}
-
-func one(glob, part string) bool {
-	ok, err := path.Match(glob, part)
-	return ok && err == nil
 }

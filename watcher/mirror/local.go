@@ -15,6 +15,8 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/cache"
 	"github.com/go-git/go-git/v5/storage/filesystem"
 	"github.com/go-git/go-git/v5/storage/filesystem/dotgit"
+
+	"github.com/fairlead-deploy/fairlead/watcher/mirror/glob"
 )
 
 // objectCache bounds what a repository on disk keeps in memory while it is
@@ -144,7 +146,7 @@ func offerAll(st *filesystem.Storage, c *choice) error {
 	})
 }
 
-func (l *local) snapshot(ctx context.Context, t Tip, want wanted) (commit, *files, error) {
+func (l *local) snapshot(ctx context.Context, t Tip, want glob.Set) (commit, *files, error) {
 	st, err := l.open()
 	if err != nil {
 		return commit{}, nil, err

@@ -18,11 +18,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 
 	"golang.org/x/crypto/ssh"
 
 	"github.com/fairlead-deploy/fairlead/internal/secret"
 	"github.com/fairlead-deploy/fairlead/release"
+	"github.com/fairlead-deploy/fairlead/watcher/mirror/glob"
 )
 
 // Remote is a repository as configured.
@@ -74,8 +76,9 @@ type Mirror struct {
 // door is a way into a repository.
 type door interface {
 	tip(ctx context.Context, c *choice) (Tip, error)
-	snapshot(ctx context.Context, t Tip, want wanted) (commit, *files, error)
+	snapshot(ctx context.Context, t Tip, want glob.Set) (commit, *files, error)
 	history(ctx context.Context, t Tip, n int) ([]commit, error)
+	whole(ctx context.Context, t Tip, use func(stored, commit) error) error
 }
 
 // Open prepares a repository. Nothing is read or dialled yet; the error is
@@ -129,9 +132,9 @@ func (m *Mirror) Tip(ctx context.Context, ref string) (Tip, error) {
 // and 16 MiB in all (ErrTooBig). Opening a symbolic link or a submodule in the
 // snapshot is an error. ErrMoved: the commit is gone; look again.
 func (m *Mirror) Fetch(ctx context.Context, t Tip, globs []string) (Snapshot, error) {
-	want, err := newWanted(globs)
+	want, err := glob.New(globs)
 	if err != nil {
-		return Snapshot{}, err
+		return Snapshot{}, trouble(ErrAddress, "%v; correct config_file:", err)
 	}
 	if err := m.enter(ctx); err != nil {
 		return Snapshot{}, err
@@ -142,6 +145,13 @@ func (m *Mirror) Fetch(ctx context.Context, t Tip, globs []string) (Snapshot, er
 		return Snapshot{}, fmt.Errorf("fetch %s: %w", t.SHA[:min(7, len(t.SHA))], err)
 	}
 	return Snapshot{Revision: m.revision(t, c), Files: files, Parents: c.parents}, nil
+}
+
+// Covers tells whether Fetch with these globs brings the file of that path, if
+// the commit has it.
+func Covers(globs []string, file string) bool {
+	want, err := glob.New(globs)
+	return err == nil && want.File(path.Clean(file))
 }
 
 // History returns the tip and up to n-1 commits before it, along first
@@ -180,10 +190,10 @@ func (m *Mirror) leave() { <-m.turn }
 
 // remote is the door to a repository behind a wire.
 type remote struct {
-	wire  wire
-	disk  *disk
-	last  map[string]object // of the last partial snapshot
-	whole bool              // the server refuses partial fetches
+	wire wire
+	disk *disk
+	last map[string]object // of the last partial snapshot
+	full bool              // the server refuses partial fetches
 }
 
 func (r *remote) tip(ctx context.Context, c *choice) (Tip, error) {
@@ -194,8 +204,8 @@ func (r *remote) tip(ctx context.Context, c *choice) (Tip, error) {
 	return c.tip(caps)
 }
 
-func (r *remote) snapshot(ctx context.Context, t Tip, want wanted) (commit, *files, error) {
-	if t.caps.partial() && !r.whole {
+func (r *remote) snapshot(ctx context.Context, t Tip, want glob.Set) (commit, *files, error) {
+	if t.caps.partial() && !r.full {
 		p := newPartial(r.wire, t.caps, r.last)
 		c, f, err := r.read(ctx, p, t, want)
 		switch {
@@ -207,11 +217,11 @@ func (r *remote) snapshot(ctx context.Context, t Tip, want wanted) (commit, *fil
 		}
 	}
 	c, f, err := r.fromDisk(ctx, t, want)
-	r.whole = r.whole || (err == nil && t.caps.partial())
+	r.full = r.full || (err == nil && t.caps.partial())
 	return c, f, err
 }
 
-func (r *remote) read(ctx context.Context, p *partial, t Tip, want wanted) (commit, *files, error) {
+func (r *remote) read(ctx context.Context, p *partial, t Tip, want glob.Set) (commit, *files, error) {
 	c, err := p.commit(ctx, t)
 	if err != nil {
 		return commit{}, nil, err
@@ -221,7 +231,7 @@ func (r *remote) read(ctx context.Context, p *partial, t Tip, want wanted) (comm
 }
 
 // fromDisk reads from the shallow copy.
-func (r *remote) fromDisk(ctx context.Context, t Tip, want wanted) (c commit, f *files, err error) {
+func (r *remote) fromDisk(ctx context.Context, t Tip, want glob.Set) (c commit, f *files, err error) {
 	err = r.repaired(func() error {
 		c, f, err = r.disk.snapshot(ctx, r.wire, t, want)
 		return err
@@ -242,7 +252,7 @@ func (r *remote) repaired(use func() error) error {
 }
 
 func (r *remote) history(ctx context.Context, t Tip, n int) ([]commit, error) {
-	if t.caps.partial() && !r.whole {
+	if t.caps.partial() && !r.full {
 		p := newPartial(r.wire, t.caps, nil)
 		err := p.fetch(ctx, request{want: []string{t.id}, depth: n, filter: "tree:0"})
 		if err == nil {

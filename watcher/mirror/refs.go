@@ -5,6 +5,8 @@ import (
 	"io"
 	"path"
 	"strings"
+
+	"github.com/fairlead-deploy/fairlead/watcher/mirror/version"
 )
 
 // capabilities is what a server said it can do, as it wrote it.
@@ -176,7 +178,7 @@ func (c *choice) offer(name, id []byte) {
 		return
 	}
 	full := string(name)
-	if match, _ := path.Match(c.want, full); match && newer(full, c.name, strings.Contains(c.want, "-")) {
+	if match, _ := path.Match(c.want, full); match && version.Newer(full, c.name, strings.Contains(c.want, "-")) {
 		c.take(name, id)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+
+	"github.com/fairlead-deploy/fairlead/watcher/mirror/glob"
 )
 
 // Limits of a snapshot.
@@ -25,7 +27,7 @@ type source interface {
 
 // collect reads the wanted files of a tree: first all folders, then all files
 // at once.
-func collect(ctx context.Context, src source, c commit, want wanted) (*files, error) {
+func collect(ctx context.Context, src source, c commit, want glob.Set) (*files, error) {
 	w := walk{src: src, want: want, out: newFiles(c.time)}
 	level := []place{{".", c.tree}}
 	for len(level) > 0 {
@@ -53,7 +55,7 @@ type place struct{ at, id string }
 
 type walk struct {
 	src  source
-	want wanted
+	want glob.Set
 	out  *files
 	seen int
 	todo []place // files
@@ -74,18 +76,18 @@ func (w *walk) folder(p place) ([]place, error) {
 		at := path.Join(p.at, e.name)
 		switch {
 		case e.isTree():
-			if w.want.folder(at) {
+			if w.want.Folder(at) {
 				below = append(below, place{at, e.id})
 				w.seen++
 			}
 			continue
 		case e.isFile():
-			if !w.want.file(at) {
+			if !w.want.File(at) {
 				continue
 			}
 			w.out.add(at, &node{mode: 0o444 | fs.FileMode(e.mode&0o111), blob: e.id})
 			w.todo = append(w.todo, place{at, e.id})
-		case w.want.folder(at):
+		case w.want.Folder(at):
 			mode := fs.ModeSymlink
 			if e.mode == 0o160000 {
 				mode = fs.ModeIrregular

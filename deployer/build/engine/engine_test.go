@@ -265,7 +265,9 @@ func TestAnImageIsPushedAndIsTheBaseOfAnotherWithTheAccountOfDeployYML(t *testin
 	before := opened()
 	second := tag(t, docks, name+":v2")
 	order := engine.Order{Tags: []string{second}, CacheFrom: []string{first}, Lends: engine.Lends{
-		Account: func(registry string) (string, secret.Value, bool) { return "acme", secret.New("geheim"), registry == host },
+		Account: func(registry string) (string, secret.Value, bool) {
+			return "acme", secret.New("geheim"), registry == host
+		},
 	}}
 	if _, err := e.Build(t.Context(), order, files(t, "FROM "+name+"@"+digest+"\nLABEL two=2\n"), l.told); err != nil {
 		t.Errorf("%v\n%s", err, strings.Join(l.all, "\n"))

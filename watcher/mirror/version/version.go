@@ -1,4 +1,5 @@
-package mirror
+// Package version tells which of two tags is the newer one. Pure.
+package version
 
 import (
 	"cmp"
@@ -8,20 +9,20 @@ import (
 	"github.com/Masterminds/semver/v3"
 )
 
-// newer tells whether tag a is to be preferred to tag b, the best so far (""
+// Newer tells whether tag a is to be preferred to tag b, the best so far (""
 // for none). Versions are compared as semantic versions and come before tags
 // that are none; those are compared with their numbers as numbers, so that
 // build-10 follows build-9. A pre-release counts only where the pattern asked
 // for one by having a "-".
-func newer(a, b string, preReleases bool) bool {
-	va := version(a)
+func Newer(a, b string, preReleases bool) bool {
+	va := parse(a)
 	if va != nil && va.Prerelease() != "" && !preReleases {
 		return false
 	}
 	if b == "" {
 		return true
 	}
-	vb := version(b)
+	vb := parse(b)
 	switch {
 	case va != nil && vb != nil:
 		return va.GreaterThan(vb)
@@ -31,7 +32,7 @@ func newer(a, b string, preReleases bool) bool {
 	return natural(a, b) > 0
 }
 
-func version(tag string) *semver.Version {
+func parse(tag string) *semver.Version {
 	v, err := semver.NewVersion(path.Base(tag))
 	if err != nil {
 		return nil
