@@ -11,7 +11,7 @@ import (
 )
 
 // newAPI serves the control API that package control documents.
-func newAPI(r *router.Router, log *slog.Logger) http.Handler {
+func newAPI(r *router.Router, u *upgrader, log *slog.Logger) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("POST /v1/deploy", command(log, r.Deploy))
 	mux.Handle("POST /v1/remove", silent(log, func(ctx context.Context, q control.ServiceRequest) error { return r.Remove(ctx, q.Service) }))
@@ -21,11 +21,12 @@ func newAPI(r *router.Router, log *slog.Logger) http.Handler {
 	mux.Handle("POST /v1/rollout/deploy", command(log, r.RolloutDeploy))
 	mux.Handle("POST /v1/rollout/set", silent(log, r.RolloutSet))
 	mux.Handle("POST /v1/rollout/stop", silent(log, r.RolloutStop))
+	mux.Handle("POST /v1/upgrade", command(log, func(ctx context.Context, _ struct{}) (control.About, error) { return u.upgrade(ctx) }))
 	mux.HandleFunc("GET /v1/services", func(w http.ResponseWriter, _ *http.Request) {
 		answer(w, http.StatusOK, map[string]any{"services": r.List()})
 	})
 	mux.HandleFunc("GET /v1/version", func(w http.ResponseWriter, _ *http.Request) {
-		answer(w, http.StatusOK, map[string]string{"version": Version})
+		answer(w, http.StatusOK, control.About{Version: Version, Instance: u.instance})
 	})
 	return mux
 }

@@ -23,7 +23,7 @@ func Command(env func(string) string) *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.PersistentFlags().StringVar(&c.socket, "socket", e.socketPath(), "the socket that the running proxy takes commands on")
-	root.AddCommand(c.run(), c.deploy(), c.remove(), c.list(), c.pause(), c.stop(), c.resume(), c.rollout(), c.version(), c.health(), c.probe(), c.sftpServer())
+	root.AddCommand(c.run(), c.deploy(), c.remove(), c.list(), c.pause(), c.stop(), c.resume(), c.rollout(), c.version(), c.upgrade(), c.health(), c.probe(), c.sftpServer())
 	return root
 }
 
@@ -136,7 +136,7 @@ func (c *commands) health() *cobra.Command {
 	return &cobra.Command{
 		Use: "health", Aliases: []string{"healthy"}, Short: "Exit 0 if the proxy answers (for HEALTHCHECK)", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := c.client().Version(cmd.Context())
+			_, err := c.client().About(cmd.Context())
 			return err
 		},
 	}

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -36,13 +37,17 @@ type settings struct {
 	httpPort, httpsPort, metricsPort int
 	debug                            bool
 	socket                           string
+	given                            heritage
 	env                              environment
 	out                              io.Writer
 }
 
 // run serves until ctx ends, then drains.
-func run(ctx context.Context, s settings) error {
+func run(ctx context.Context, s settings) (err error) {
 	s.out = &lockedWriter{w: s.out}
+	if s.given, err = inherit(s.env); err != nil {
+		return err
+	}
 	level := slog.LevelInfo
 	if s.debug {
 		level = slog.LevelDebug
@@ -82,26 +87,41 @@ func (l *lockedWriter) Write(p []byte) (int, error) {
 	return l.w.Write(p)
 }
 
-// listenAndServe opens all listeners before it serves on any.
+// listenAndServe opens all listeners before it serves on any. Once another program shall take over, it
+// ends by becoming that.
 func listenAndServe(ctx context.Context, s settings, log *slog.Logger, r *router.Router, keeper *certs.Keeper) error {
-	plain, err := listenTCP(ctx, s.httpPort)
+	plain, err := s.given.listen(ctx, "http", s.httpPort)
 	if err != nil {
 		return err
 	}
-	secure, err := listenTCP(ctx, s.httpsPort)
+	secure, err := s.given.listen(ctx, "https", s.httpsPort)
 	if err != nil {
 		return errors.Join(err, plain.Close())
 	}
-	sockets, err := listenControl(ctx, s, log)
-	if err != nil {
-		return errors.Join(err, plain.Close(), secure.Close())
+	public := map[string]net.Listener{"http": plain, "https": secure}
+	var sockets []net.Listener
+	if s.given.ready == 0 { // an interim takes no commands
+		if sockets, err = listenControl(ctx, s, log); err != nil {
+			return errors.Join(err, plain.Close(), secure.Close())
+		}
 	}
 	log.Info("proxy started", "version", Version, "http", plain.Addr().String(), "https", secure.Addr().String(), "socket", s.socket)
+	served, hand := context.WithCancelCause(ctx)
+	defer hand(nil)
+	u := &upgrader{instance: rand.Text(), public: public, hand: hand, log: log}
 	endpoints := []endpoint{{plain, challengesFirst(keeper, r), nil}, {secure, r, tlsConfig(r, keeper)}}
 	for _, l := range sockets {
-		endpoints = append(endpoints, endpoint{l, newAPI(r, log), nil})
+		endpoints = append(endpoints, endpoint{l, newAPI(r, u, log), nil})
 	}
-	return serve(ctx, log, r, endpoints, keeper.Run)
+	err = serve(served, log, r, endpoints, keeper.Run, s.given.serves)
+	if next := u.next; next != nil {
+		if err != nil || ctx.Err() != nil { // it was told to end meanwhile
+			return errors.Join(err, next.abandon(), next.close())
+		}
+		log.Info("proxy hands over", "interim", next.interim.Process.Pid)
+		return next.execute()
+	}
+	return err
 }
 
 type endpoint struct {
@@ -128,8 +148,8 @@ func listenControl(ctx context.Context, s settings, log *slog.Logger) ([]net.Lis
 }
 
 // serve runs all servers, and background beside them, until ctx ends or one fails. Then no connection is
-// taken any more, the requests get drainOnExit, and what is left is cut.
-func serve(ctx context.Context, log *slog.Logger, r *router.Router, endpoints []endpoint, background func(context.Context) error) error {
+// taken any more, the requests get some time, and what is left is cut. When it serves it calls begun.
+func serve(ctx context.Context, log *slog.Logger, r *router.Router, endpoints []endpoint, background func(context.Context) error, begun func() error) error {
 	quiet := slog.NewLogLogger(log.Handler(), slog.LevelDebug) // clients' broken handshakes are no news
 	var servers []*http.Server
 	group, ctx := errgroup.WithContext(ctx)
@@ -140,9 +160,19 @@ func serve(ctx context.Context, log *slog.Logger, r *router.Router, endpoints []
 	}
 	group.Go(func() error { return background(ctx) })
 	group.Go(func() error {
+		if err := begun(); err != nil {
+			log.Warn("proxy taken over in part", "error", err)
+		}
+		return nil
+	})
+	group.Go(func() error {
 		<-ctx.Done()
-		log.Info("proxy ending", "drain", drainOnExit.String())
-		shutdown(servers, r)
+		limit := drainOnExit
+		if errors.Is(context.Cause(ctx), errHandover) {
+			limit = drainForSuccessor
+		}
+		log.Info("proxy ending", "drain", limit.String())
+		shutdown(servers, r, limit)
 		return nil
 	})
 	err := group.Wait()
@@ -162,8 +192,8 @@ func (e endpoint) serve(s *http.Server) (err error) {
 	return fmt.Errorf("serve %s: %w", e.listener.Addr(), err)
 }
 
-func shutdown(servers []*http.Server, r *router.Router) {
-	ctx, cancel := context.WithTimeout(context.Background(), drainOnExit)
+func shutdown(servers []*http.Server, r *router.Router, limit time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
 	var group errgroup.Group
 	for _, s := range servers {

@@ -92,13 +92,19 @@ func (c Client) List(ctx context.Context) ([]Service, error) {
 	return answer.Services, err
 }
 
-// Version returns the version of the running proxy; an answer means that it is alive.
-func (c Client) Version(ctx context.Context) (string, error) {
-	var answer struct {
-		Version string `json:"version"`
-	}
-	err := c.call(ctx, "/v1/version", 0, nil, &answer)
-	return answer.Version, err
+// About tells which proxy runs; an answer means that it is alive.
+func (c Client) About(ctx context.Context) (About, error) {
+	var about About
+	err := c.call(ctx, "/v1/version", 0, nil, &about)
+	return about, err
+}
+
+// Upgrade makes the proxy run the program that is at its path by now, and returns what it was. It is
+// done when About tells of another instance. After an error nothing has changed.
+func (c Client) Upgrade(ctx context.Context) (About, error) {
+	var about About
+	err := c.call(ctx, "/v1/upgrade", 0, struct{}{}, &about)
+	return about, err
 }
 
 // call posts body, or gets when it is nil, and gives up when waits and the margin have passed.

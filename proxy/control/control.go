@@ -15,7 +15,8 @@
 //	POST /v1/rollout/set     SplitRequest   → {}
 //	POST /v1/rollout/stop    RolloutStopRequest → {}         blocks: drain
 //	GET  /v1/services        → {"services": [Service, …]}    sorted by name
-//	GET  /v1/version         → {"version": "v0.9.2.1"}
+//	POST /v1/upgrade         {}             → About          another program takes over; see `kamal-proxy upgrade`
+//	GET  /v1/version         → About
 //
 // A failure has a status of 400 or above and the body {"error": "text", "kind": Kind}. Options left
 // out of a deploy request have the values of DefaultOptions; an unknown field is refused, so that a
@@ -141,6 +142,12 @@ type DeployResult struct {
 	Changed bool `json:"changed"` // false: it was so already
 	Drained int  `json:"drained"` // requests that the old target still finished
 	Cut     int  `json:"cut"`     // requests and upgraded connections cancelled at the drain timeout
+}
+
+// About is a running proxy.
+type About struct {
+	Version  string `json:"version"`            // "v0.9.2.1"
+	Instance string `json:"instance,omitempty"` // of the process, never used again
 }
 
 // ServiceRequest names a service.

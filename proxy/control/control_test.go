@@ -86,7 +86,7 @@ func TestACallerThatGivesUpIsToldWhy(t *testing.T) {
 }
 
 func TestNoProxyIsSaidWithTheRemedy(t *testing.T) {
-	_, err := Unix(filepath.Join(t.TempDir(), "none")).Version(t.Context())
+	_, err := Unix(filepath.Join(t.TempDir(), "none")).About(t.Context())
 	if err == nil || !strings.Contains(err.Error(), "kamal-proxy run") {
 		t.Errorf("got %v", err)
 	}
