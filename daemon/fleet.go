@@ -21,10 +21,12 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/host"
 	"github.com/fairlead-deploy/fairlead/deployer/host/program"
 	"github.com/fairlead-deploy/fairlead/deployer/host/ssh"
+	"github.com/fairlead-deploy/fairlead/deployer/mirrored"
 	"github.com/fairlead-deploy/fairlead/deployer/observe"
 	"github.com/fairlead-deploy/fairlead/deployer/reach"
 	"github.com/fairlead-deploy/fairlead/deployer/rollout"
 	"github.com/fairlead-deploy/fairlead/deployer/route"
+	"github.com/fairlead-deploy/fairlead/internal/registry"
 )
 
 // connectTime bounds reaching a host, handshake and first answers included.
@@ -62,14 +64,15 @@ type fleet struct {
 	conf   *config.Config
 	binary program.Binary
 	log    *slog.Logger
+	images *registry.Client // which knows the mirrors
 
 	mu      sync.Mutex
 	drivers map[*host.Host]*route.Driver // which keep connections to proxies
 }
 
 // newFleet is the only place that makes one, so that none lacks a part.
-func newFleet(pool *host.Pool, c *config.Config, binary program.Binary, log *slog.Logger) *fleet {
-	return &fleet{pool: pool, conf: c, binary: binary, log: log}
+func newFleet(pool *host.Pool, c *config.Config, binary program.Binary, log *slog.Logger, images *registry.Client) *fleet {
+	return &fleet{pool: pool, conf: c, binary: binary, log: log, images: images}
 }
 
 // meet returns the one that steers the host's proxy. The first time, it asks
@@ -132,10 +135,11 @@ func (f *fleet) Server(ctx context.Context, at reach.Address) (reach.Server, err
 		return reach.Server{}, err
 	}
 	e := h.Engine()
+	images := mirrored.New(e, e, mirrored.By(f.images))
 	return reach.Server{
 		Read: observe.Host{Lister: e, Router: driver, Self: host.SelfIDs()},
 		Work: rollout.Host{
-			Name: at.Name, Containers: e, Images: e, Cleaner: e, Networks: e, Engine: e,
+			Name: at.Name, Containers: e, Images: images, Cleaner: images, Networks: e, Engine: e,
 			Prober: health.Doors{Dialer: h, Execer: e, Proxy: route.Container}, Proxy: driver, Splitter: driver,
 		},
 		Files: h.Files(), Home: home, Environment: h.Environment,

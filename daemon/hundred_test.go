@@ -105,7 +105,11 @@ func (f *fleetOf) open(s *store.Store, err error) {
 		Jitter:   func() time.Duration { return time.Duration(f.daemon.random.Float64() * float64(100*time.Millisecond)) },
 		Unique:   unique, Dial: f.dial,
 	}, f.daemon.o.Log)
-	if f.deployer, err = f.daemon.newDeployer(f.conf, pool); err != nil {
+	reg, err := newRegistry(f.conf)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	if f.deployer, err = f.daemon.newDeployer(f.conf, pool, reg); err != nil {
 		f.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(f.t.Context()))

@@ -111,7 +111,7 @@ func (l *Local) wire(ctx context.Context, state string) error {
 	if err != nil {
 		return err
 	}
-	l.fleet = newFleet(l.pool, &conf, l.o.Binary, l.o.Log)
+	l.fleet = newFleet(l.pool, &conf, l.o.Binary, l.o.Log, reg)
 	l.deployer = deployer.New(deployer.Options{
 		Memory: newMemory(l.store, &l.confidant), Fleet: l.fleet, Registry: reg,
 		Settings: func(string) (deployer.Settings, bool) { return l.settings(), true },

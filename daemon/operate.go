@@ -12,6 +12,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer"
 	"github.com/fairlead-deploy/fairlead/deployer/host"
 	"github.com/fairlead-deploy/fairlead/deployer/lock"
+	"github.com/fairlead-deploy/fairlead/deployer/mirrored"
 	"github.com/fairlead-deploy/fairlead/deployer/policy"
 	"github.com/fairlead-deploy/fairlead/deployer/reach"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
@@ -73,7 +74,8 @@ func (o operator) Operate(ctx context.Context, ask operation.Ask, who operation.
 		return err
 	}
 	place := byhand.Place{
-		Deploy: deploy, Files: files, Settings: s, Pool: p.pool, Store: o.d.store, Unique: unique, Log: o.d.o.Log,
+		Mirrors: mirrored.By(p.registry),
+		Deploy:  deploy, Files: files, Settings: s, Pool: p.pool, Store: o.d.store, Unique: unique, Log: o.d.o.Log,
 		Address: func(at reach.Address) (host.Address, error) { return address(p.conf, at) },
 	}
 	service := place.Service(o.keeper)
@@ -84,9 +86,10 @@ func (o operator) Operate(ctx context.Context, ask operation.Ask, who operation.
 // ByHand works on the service of a checkout without a daemon, under the same
 // locks.
 type ByHand struct {
-	local  *Local
-	conf   config.Config
-	keeper *lock.Keeper
+	local   *Local
+	conf    config.Config
+	keeper  *lock.Keeper
+	mirrors mirrored.Mirrors
 }
 
 // OpenByHand wires it; the checkout stays the caller's. Nothing is dialled yet.
@@ -101,6 +104,11 @@ func OpenByHand(ctx context.Context, c *Checkout, o LocalOptions) (*ByHand, erro
 	if b.local.pool, err = b.local.connections(ctx, &b.conf, random.Float64); err != nil {
 		return nil, errors.Join(err, b.local.Close())
 	}
+	reg, err := newRegistry(&b.conf)
+	if err != nil {
+		return nil, errors.Join(err, b.local.Close())
+	}
+	b.mirrors = mirrored.By(reg)
 	return b, nil
 }
 
@@ -113,7 +121,8 @@ func (b *ByHand) Close() error { return b.local.Close() }
 // Operate carries out an ask.
 func (b *ByHand) Operate(ctx context.Context, ask operation.Ask, who operation.Caller) error {
 	place := byhand.Place{
-		Deploy: b.local.checkout.Deploy, Files: b.local.files, Settings: b.local.settings(), Pool: b.local.pool, Unique: unique, Log: b.local.o.Log,
+		Mirrors: b.mirrors,
+		Deploy:  b.local.checkout.Deploy, Files: b.local.files, Settings: b.local.settings(), Pool: b.local.pool, Unique: unique, Log: b.local.o.Log,
 		Address: func(at reach.Address) (host.Address, error) { return address(&b.conf, at) },
 	}
 	return place.Service(b.keeper).Do(ctx, ask, who)

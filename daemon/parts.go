@@ -32,6 +32,7 @@ import (
 type parts struct {
 	conf      *config.Config
 	pool      *host.Pool
+	registry  *registry.Client
 	mirrors   *mirror.Pool
 	deployer  *deployer.Deployer
 	watcher   *watcher.Watcher
@@ -51,7 +52,10 @@ func (d *Daemon) make(ctx context.Context, c *config.Config) (_ *parts, err erro
 			err = errors.Join(err, p.close())
 		}
 	}()
-	if p.deployer, err = d.newDeployer(c, p.pool); err != nil {
+	if p.registry, err = newRegistry(c); err != nil {
+		return nil, err
+	}
+	if p.deployer, err = d.newDeployer(c, p.pool, p.registry); err != nil {
 		return nil, err
 	}
 	repos, err := repositories(c)
@@ -101,17 +105,13 @@ func (p *parts) run(ctx context.Context, stop context.CancelCauseFunc) error {
 	return g.wait()
 }
 
-func (d *Daemon) newDeployer(c *config.Config, pool *host.Pool) (*deployer.Deployer, error) {
-	reg, err := newRegistry(c)
-	if err != nil {
-		return nil, err
-	}
+func (d *Daemon) newDeployer(c *config.Config, pool *host.Pool, reg *registry.Client) (*deployer.Deployer, error) {
 	owner, err := ownerID(c.DataDir)
 	if err != nil {
 		return nil, err
 	}
 	return deployer.New(deployer.Options{
-		Memory: newMemory(d.store, &d.confidant), Fleet: newFleet(pool, c, d.o.Binary, d.o.Log), Registry: reg,
+		Memory: newMemory(d.store, &d.confidant), Fleet: newFleet(pool, c, d.o.Binary, d.o.Log, reg), Registry: reg,
 		Settings: func(repo string) (deployer.Settings, bool) { return d.confided(c, repo) },
 		Owner:    owner, Rand: d.random.fork(), Log: d.o.Log,
 	}), nil

@@ -198,7 +198,11 @@ func webhookTo(h *config.Hook) (*webhook.Webhook, error) {
 }
 
 func registryHost(r config.Registry) (registry.Host, error) {
-	h := registry.Host{Mirror: r.Mirror, Insecure: r.Insecure}
+	password, err := r.MirrorPassword.Resolve()
+	if err != nil {
+		return registry.Host{}, err
+	}
+	h := registry.Host{Mirror: r.Mirror, MirrorAuth: registry.Auth{Username: r.MirrorUser, Password: password}, Insecure: r.Insecure}
 	if r.CA == "" {
 		return h, nil
 	}

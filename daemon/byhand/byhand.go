@@ -15,6 +15,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/host"
 	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
 	"github.com/fairlead-deploy/fairlead/deployer/lock"
+	"github.com/fairlead-deploy/fairlead/deployer/mirrored"
 	"github.com/fairlead-deploy/fairlead/deployer/operate"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
 	"github.com/fairlead-deploy/fairlead/deployer/reach"
@@ -33,6 +34,8 @@ type Place struct {
 	Pool     *host.Pool
 	// Address decides how a host is reached.
 	Address func(reach.Address) (host.Address, error)
+	// Mirrors are those of fairlead.yml, whose names for images go with them.
+	Mirrors mirrored.Mirrors
 	// Store is the daemon's; nil: nothing here follows Git.
 	Store *store.Store
 	// Unique makes a word that was never used before.
@@ -69,10 +72,21 @@ func (b Place) connect(ctx context.Context, name string) (operate.Host, error) {
 	// Without a home it asks the proxy by its commands, which leaves nothing open.
 	driver := route.NewDriver(e, h, "", b.Log.With("host", name))
 	return operate.Host{
-		Name: name, Reader: e, Runner: e, Mover: e, Ground: e, Files: h.Files(), Shell: h.Shell,
+		Name: name, Reader: e, Runner: e, Mover: mover{e, mirrored.New(e, e, b.Mirrors)}, Ground: e, Files: h.Files(), Shell: h.Shell,
 		Proxy:  func(context.Context) (operate.Proxy, error) { return driver, nil },
 		Routes: func(ctx context.Context) ([]plan.Live, error) { return driver.List(ctx, false) },
 	}, nil
+}
+
+// mover is an engine that knows images by whatever way they came.
+type mover struct {
+	*docker.Engine
+	images mirrored.Host
+}
+
+// RemoveImage removes a reference to an image.
+func (m mover) RemoveImage(ctx context.Context, ref string) error {
+	return m.images.RemoveImage(ctx, ref)
 }
 
 // at is how deploy.yml reaches one of its hosts.
@@ -147,6 +161,6 @@ var (
 	_ operate.Proxy  = (*route.Driver)(nil)
 	_ operate.Reader = (*docker.Engine)(nil)
 	_ operate.Runner = (*docker.Engine)(nil)
-	_ operate.Mover  = (*docker.Engine)(nil)
+	_ operate.Mover  = mover{}
 	_ operate.Ground = (*docker.Engine)(nil)
 )

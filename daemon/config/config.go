@@ -248,9 +248,15 @@ type Heartbeat struct {
 
 // Registry is what the operator says about one image registry.
 type Registry struct {
-	Mirror   string // host[:port], or http://host:port
-	CA       string // path of PEM certificates
-	Insecure bool   // plain HTTP
+	// Mirror is asked before it, by us and by the hosts' engines: host[:port],
+	// or http://host:port, and the folder where it has this registry's images.
+	Mirror string
+	// MirrorUser and MirrorPassword are the account at the mirror, where it wants
+	// one. Written mirror: { address: …, username: …, password: { env: … } }.
+	MirrorUser     string
+	MirrorPassword Ref
+	CA             string // path of PEM certificates
+	Insecure       bool   // plain HTTP
 }
 
 // Log is what the daemon logs.

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"gopkg.in/yaml.v3"
 )
 
 // Parse reads the content of a file called file, whose relative paths are
@@ -191,11 +193,31 @@ func (r *reader) oneOf(seen map[string]at, keys ...string) {
 func (r *reader) registry(n at) Registry {
 	var g Registry
 	r.fields(n, map[string]take{
-		"mirror":   r.matching(&g.Mirror, regexp.MustCompile(`^(https?://)?[A-Za-z0-9.\[\]:-]+/?$`), "host[:port], or http://host:port"),
+		"mirror":   r.mirror(&g),
 		"ca":       r.filePath(&g.CA),
 		"insecure": r.boolean(&g.Insecure),
 	})
 	return g
+}
+
+// mirror reads an address, alone or with the account there.
+func (r *reader) mirror(g *Registry) take {
+	address := r.matching(&g.Mirror, regexp.MustCompile(`^(https?://)?[A-Za-z0-9.\[\]:-]+(/[a-z0-9._-]+)*/?$`),
+		"host[:port], http://host:port, or with a folder: host/folder")
+	return func(n at) {
+		if n.Kind != yaml.MappingNode {
+			address(n)
+			return
+		}
+		seen := r.fields(n, map[string]take{"address": address, "username": r.text(&g.MirrorUser), "password": r.ref(&g.MirrorPassword)})
+		if _, there := seen["address"]; !there && !r.probing {
+			r.problem(n, "add address: mirror.example.com", "the mirror has no address")
+		}
+		_, user := seen["username"]
+		if _, password := seen["password"]; user != password {
+			r.problem(n, "write username: and password:, or none of them", "half an account")
+		}
+	}
 }
 
 func (r *reader) log(n at, l *Log) {

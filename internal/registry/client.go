@@ -37,10 +37,13 @@ type Auth struct {
 
 // Host is what the operator says about one registry.
 type Host struct {
-	// Mirror is asked first, anonymously; the registry itself is asked when the
-	// mirror cannot answer. "mirror.example.com:5000" or an http(s) URL without
-	// a path; http:// says that the mirror speaks plain HTTP.
+	// Mirror is asked first; the registry itself is asked when the mirror cannot
+	// answer. "mirror.example.com:5000", with the folder below which it has this
+	// registry's repositories ("mirror.example.com/hub"); http:// before it says
+	// that it speaks plain HTTP.
 	Mirror string
+	// MirrorAuth is the account there; the registry's own is never shown to it.
+	MirrorAuth Auth
 	// CA holds PEM certificates trusted for this registry, its mirror and its
 	// token service besides the system's.
 	CA []byte
@@ -69,14 +72,18 @@ type Client struct {
 
 // endpoint is how one registry is reached.
 type endpoint struct {
-	mirror    *name.Registry
+	mirror    *mirror // nil: none
 	insecure  bool
 	transport http.RoundTripper
 }
 
 // pullerKey leaves the password out, so that a rotated one replaces its
-// predecessor instead of joining it.
-type pullerKey struct{ registry, username string }
+// predecessor instead of joining it. One mirror may serve registries whose CA
+// differs, so that the way there belongs to it.
+type pullerKey struct {
+	registry, username string
+	transport          http.RoundTripper
+}
 
 type puller struct {
 	password secret.Value
@@ -101,6 +108,9 @@ func New(o Options) (*Client, error) {
 			errs = append(errs, fmt.Errorf("configure registry %s: %w", host, err))
 			continue
 		}
+		if _, twice := c.endpoints[hostName(host)]; twice {
+			errs = append(errs, fmt.Errorf("configure registry %s: it is there under another name of %s, too; keep one of them", host, hostName(host)))
+		}
 		c.endpoints[hostName(host)] = e
 	}
 	return c, errors.Join(errs...)
@@ -120,14 +130,15 @@ func newEndpoint(host string, h Host) (endpoint, error) {
 		plainHosts = append(plainHosts, host)
 	}
 	if h.Mirror != "" {
-		mirror, plain, err := parseMirror(h.Mirror)
+		m, plain, err := parseMirror(h.Mirror)
 		if err != nil {
 			return e, err
 		}
 		if plain {
-			plainHosts = append(plainHosts, mirror.RegistryStr())
+			plainHosts = append(plainHosts, m.host.RegistryStr())
 		}
-		e.mirror = &mirror
+		m.auth = h.MirrorAuth
+		e.mirror = &m
 	}
 	e.transport = newGuard(pool, plainHosts)
 	return e, nil
@@ -141,23 +152,6 @@ func systemPool() *x509.CertPool {
 		return x509.NewCertPool()
 	}
 	return pool
-}
-
-func parseMirror(s string) (mirror name.Registry, plain bool, err error) {
-	rest, plain := strings.CutPrefix(s, "http://")
-	rest = strings.TrimSuffix(strings.TrimPrefix(rest, "https://"), "/")
-	if strings.Contains(rest, "/") {
-		return mirror, plain, fmt.Errorf("read mirror %q: write host[:port] without a path", s)
-	}
-	opts := []name.Option{name.StrictValidation}
-	if plain {
-		opts = append(opts, name.Insecure)
-	}
-	mirror, err = name.NewRegistry(rest, opts...)
-	if err != nil {
-		return mirror, plain, fmt.Errorf("read mirror %q: %w", s, err)
-	}
-	return mirror, plain, nil
 }
 
 // Resolve returns the digest ("sha256:…") that ref points at now. For an image
@@ -214,18 +208,6 @@ func (c *Client) parse(ref string) (endpoint, name.Reference, error) {
 	return e, parsed, err
 }
 
-// askMirror spends at most half of the time, so that a mirror that hangs
-// leaves the registry its chance.
-func (c *Client) askMirror(ctx context.Context, e endpoint, ref name.Reference) (string, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout/2, errNoAnswer)
-	defer cancel()
-	repo := e.mirror.Repo(ref.Context().RepositoryStr())
-	if d, ok := ref.(name.Digest); ok {
-		return c.ask(ctx, e, repo.Digest(d.DigestStr()), Auth{})
-	}
-	return c.ask(ctx, e, repo.Tag(ref.Identifier()), Auth{})
-}
-
 func (c *Client) ask(ctx context.Context, e endpoint, ref name.Reference, auth Auth) (string, error) {
 	p, err := c.puller(e, ref.Context().RegistryStr(), auth)
 	if err != nil {
@@ -272,7 +254,7 @@ func headUnusable(err error) bool {
 func (c *Client) puller(e endpoint, host string, auth Auth) (*remote.Puller, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	key := pullerKey{registry: host, username: auth.Username}
+	key := pullerKey{registry: host, username: auth.Username, transport: e.transport}
 	if p, ok := c.pullers[key]; ok && p.password.Equal(auth.Password) {
 		return p.remote, nil
 	}

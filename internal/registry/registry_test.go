@@ -393,11 +393,60 @@ func TestAPrivateCAIsTrustedForItsRegistryAlone(t *testing.T) {
 func TestUnusableOptionsAreNamedTogether(t *testing.T) {
 	_, err := registry.New(registry.Options{Hosts: map[string]registry.Host{
 		"ghcr.io":   {CA: []byte("nonsense")},
-		"docker.io": {Mirror: "https://mirror.example.com/path"},
+		"docker.io": {Mirror: "https://mirror.example.com/Path"},
 	}})
-	for _, want := range []string{"ghcr.io", "no PEM", "docker.io", "without a path"} {
+	for _, want := range []string{"ghcr.io", "no PEM", "docker.io", "read mirror"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v does not say %q", err, want)
 		}
+	}
+}
+
+func TestAMirrorMayHaveAFolderAndAnAccountOfItsOwn(t *testing.T) {
+	mirror := serve(t, plain)
+	want := mirror.push(t, "hub/library/postgres:15")
+	var tokens atomic.Int32
+	tokenDoor(mirror, "sesame", &tokens)
+	c := client(t, registry.Options{Hosts: map[string]registry.Host{"docker.io": {
+		Mirror: mirror.URL + "/hub", MirrorAuth: registry.Auth{Username: "bot", Password: secret.New("sesame")},
+	}}})
+	got, err := c.Resolve(t.Context(), "postgres:15", registry.Auth{Username: "shop", Password: secret.New("of Docker Hub")})
+	if err != nil || got != want {
+		t.Fatalf("got %q, %v; want %q", got, err, want)
+	}
+}
+
+func TestAHostIsToldWhereTheMirrorHasAnImage(t *testing.T) {
+	c := client(t, registry.Options{Hosts: map[string]registry.Host{
+		"docker.io": {Mirror: "http://10.0.0.5:5000", MirrorAuth: registry.Auth{Username: "reader"}},
+		"ghcr.io":   {Mirror: "mirror.example.com/github/"},
+		"quay.io":   {Insecure: true},
+	}})
+	digest := "@sha256:" + strings.Repeat("a", 64)
+	for ref, want := range map[string]string{
+		"postgres:15":                      "10.0.0.5:5000/library/postgres:15",
+		"docker.io/library/postgres":       "10.0.0.5:5000/library/postgres:latest",
+		"acme/shop" + digest:               "10.0.0.5:5000/acme/shop" + digest,
+		"index.docker.io/acme/shop:v1":     "10.0.0.5:5000/acme/shop:v1",
+		"ghcr.io/acme/shop:v1":             "mirror.example.com/github/acme/shop:v1",
+		"quay.io/acme/shop:v1":             "",
+		"registry.example.com/a:v1":        "",
+		"not a reference":                  "",
+		"10.0.0.5:5000/library/postgres:1": "",
+	} {
+		there, auth, server, ok := c.Mirrored(ref)
+		if there != want || ok != (want != "") {
+			t.Errorf("%s: got %q, %t; want %q", ref, there, ok, want)
+		}
+		if account := auth.Username == "reader"; account != strings.HasPrefix(want, "10.0.0.5") || ok && !strings.HasPrefix(want, server) {
+			t.Errorf("%s: the account is %q at %q", ref, auth.Username, server)
+		}
+	}
+}
+
+func TestARegistryThatIsThereTwiceIsNamed(t *testing.T) {
+	_, err := registry.New(registry.Options{Hosts: map[string]registry.Host{"docker.io": {}, "index.docker.io": {}}})
+	if err == nil || !strings.Contains(err.Error(), "another name of docker.io") {
+		t.Errorf("got %v", err)
 	}
 }
