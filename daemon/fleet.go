@@ -140,7 +140,7 @@ func (f *fleet) Server(ctx context.Context, at reach.Address) (reach.Server, err
 		Read: observe.Host{Lister: e, Router: driver, Self: host.SelfIDs()},
 		Work: rollout.Host{
 			Name: at.Name, Containers: e, Images: images, Cleaner: images, Networks: e, Engine: e,
-			Prober: health.Doors{Dialer: h, Execer: e, Proxy: route.Container}, Proxy: driver, Splitter: driver,
+			Prober: health.Doors{Dialer: h, Execer: e, Proxy: route.Container}, Proxy: driver, Splitter: driver, Archives: e,
 		},
 		Files: h.Files(), Home: home, Environment: h.Environment,
 	}, nil

@@ -34,7 +34,7 @@ func (p *Process) server(h *Host) reach.Server {
 	return reach.Server{
 		Read: observe.Host{Lister: e, Router: r},
 		Work: rollout.Host{
-			Name: h.Name, Containers: e, Images: e, Cleaner: e, Networks: e, Engine: e, Prober: e, Proxy: r, Splitter: r,
+			Name: h.Name, Containers: e, Images: e, Cleaner: e, Networks: e, Engine: e, Prober: e, Proxy: r, Splitter: r, Archives: e,
 		},
 		Files: files{p, h},
 		Home:  "/root",

@@ -7,7 +7,7 @@ import "strings"
 func Kinds() []string {
 	return []string{
 		"boot proxy", "network ", "pull ", "tag ", "create ", "start ", "stop ", "rename ", "remove image ", "remove route ", "remove ",
-		"switch ", "split ", "end split ", "mkdir -p ", "mkdir ", "write ", "mv ", "rm -r ",
+		"switch ", "copy to ", "split ", "end split ", "mkdir -p ", "mkdir ", "write ", "mv ", "rm -r ",
 		"save config", "save ", "intend ", "done ", "pin ", "quarantine", "lift quarantine", "hold", "unhold", "adopt", "raise", "clear",
 	}
 }

@@ -23,6 +23,8 @@ type App struct {
 	OOM      bool
 	// Fails is the share of requests that it answers with an error, 0 to 1.
 	Fails float64
+	// Assets are the files that its image has below AssetPath.
+	Assets map[string]string
 	// OnlyOn has the hosts where this happens; elsewhere it works. Empty: all.
 	OnlyOn []string
 }

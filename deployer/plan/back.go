@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/fairlead-deploy/fairlead/deployer/container"
+	"github.com/fairlead-deploy/fairlead/deployer/plan/option"
 	"github.com/fairlead-deploy/fairlead/release"
 )
 
@@ -286,7 +287,7 @@ func occupiedExcept(list []container.Observed, ids ...string) []container.Observ
 func Retained(d Desired, o Observed, r release.Release, also ...release.ID) Desired {
 	d.Units = slices.Clone(d.Units)
 	for i, u := range d.Units {
-		t := nothing
+		t := option.Nothing
 		if u.Route != nil {
 			_, live := o.Hosts[u.Host].routed(u.Route.Service)
 			t = o.Hosts[u.Host].told(live)
@@ -303,7 +304,7 @@ func Retained(d Desired, o Observed, r release.Release, also ...release.ID) Desi
 }
 
 // retainedRank orders candidates: 0 is none at all.
-func retainedRank(d Desired, u Unit, c container.Observed, t told, makers []release.ID) int {
+func retainedRank(d Desired, u Unit, c container.Observed, t option.Told, makers []release.ID) int {
 	for i, id := range makers {
 		if id != "" && c.Spec.Labels[LabelRelease] == string(id) {
 			return 2 + len(makers) - i

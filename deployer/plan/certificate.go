@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fairlead-deploy/fairlead/deployer/plan/option"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
 	"github.com/fairlead-deploy/fairlead/internal/secret"
 	"github.com/fairlead-deploy/fairlead/release"
@@ -57,7 +58,7 @@ func errorPages(r *Route, lane release.Lane, role string, pages map[string]strin
 // Drops tells whether a folder of that name in s.Folder is one that its role no
 // longer uses. Kamal's own folders have no hash and are let be.
 func (s DropFolders) Drops(name string) bool {
-	role := ownFolder.ReplaceAllString(name, "")
+	role := option.WithoutHash(name)
 	return role != name && slices.Contains(s.Roles, role) && !slices.Contains(s.Keep, name)
 }
 

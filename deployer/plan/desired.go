@@ -11,6 +11,7 @@ import (
 
 	"github.com/fairlead-deploy/fairlead/deployer/assets"
 	"github.com/fairlead-deploy/fairlead/deployer/container"
+	"github.com/fairlead-deploy/fairlead/deployer/plan/option"
 	"github.com/fairlead-deploy/fairlead/internal/secret"
 	"github.com/fairlead-deploy/fairlead/release"
 )
@@ -153,34 +154,8 @@ type Health struct {
 	Readiness time.Duration `json:"readiness"`
 }
 
-// Route is what a host's reverse proxy is told of a unit: the options of
-// `kamal-proxy deploy` (kamal-proxy 0.9 README).
-type Route struct {
-	Service         string        `json:"service"` // SERVICE-ROLE[-DEST]
-	Port            int           `json:"port"`
-	Hosts           []string      `json:"hosts,omitempty"`
-	PathPrefixes    []string      `json:"path_prefixes,omitempty"`
-	StripPrefix     bool          `json:"strip_prefix,omitempty"`
-	TLS             bool          `json:"tls,omitempty"`
-	TLSCert         string        `json:"tls_cert,omitempty"` // paths inside the proxy container
-	TLSKey          string        `json:"tls_key,omitempty"`
-	TLSRedirect     bool          `json:"tls_redirect,omitempty"`
-	ErrorPages      string        `json:"error_pages,omitempty"` // folder inside the proxy container
-	ForwardHeaders  bool          `json:"forward_headers,omitempty"`
-	HealthPath      string        `json:"health_path"`
-	HealthInterval  time.Duration `json:"health_interval"`
-	HealthTimeout   time.Duration `json:"health_timeout"`
-	DeployTimeout   time.Duration `json:"deploy_timeout"`
-	DrainTimeout    time.Duration `json:"drain_timeout"`
-	ResponseTimeout time.Duration `json:"response_timeout"`
-	BufferRequests  bool          `json:"buffer_requests,omitempty"`
-	BufferResponses bool          `json:"buffer_responses,omitempty"`
-	BufferMemory    int64         `json:"buffer_memory,omitempty"`
-	MaxRequestBody  int64         `json:"max_request_body,omitempty"`
-	MaxResponseBody int64         `json:"max_response_body,omitempty"`
-	LogRequest      []string      `json:"log_request,omitempty"`
-	LogResponse     []string      `json:"log_response,omitempty"`
-}
+// Route is what a host's reverse proxy is told of a unit.
+type Route = option.Route
 
 // ProxyRun is how a host's reverse proxy is started where none runs.
 type ProxyRun struct {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/fairlead-deploy/fairlead/deployer/container"
+	"github.com/fairlead-deploy/fairlead/deployer/plan/option"
 	"github.com/fairlead-deploy/fairlead/release"
 )
 
@@ -165,7 +166,7 @@ func (d Desired) candidates(mine []container.Observed) []container.Observed {
 
 // pick returns the container that is as wanted: the one with the traffic, else
 // one that is up, else the newest.
-func pick(u Unit, mine []container.Observed, t told, target string) *container.Observed {
+func pick(u Unit, mine []container.Observed, t option.Told, target string) *container.Observed {
 	best, rank := -1, -1
 	for i, c := range mine {
 		if u.Pin != "" && c.ID != u.Pin || u.Pin == "" && len(differences(u, c, t)) > 0 {
@@ -206,13 +207,13 @@ func current(mine []container.Observed, target string) *container.Observed {
 // differences compares a unit with a container of its role, field by field.
 // Our own labels say where a container came from and do not count, but for what
 // the proxy does not tell of the route.
-func differences(u Unit, c container.Observed, t told) []container.Change {
+func differences(u Unit, c container.Observed, t option.Told) []container.Change {
 	want, have := u.Spec, c
 	want.Labels = withoutOwn(want.Labels)
 	have.Spec.Labels = withoutOwn(have.Spec.Labels)
 	changes := have.Diff(want, func(name string) bool { return u.Clear[name] })
 	if u.Route != nil {
-		changes = append(changes, asserted(*u.Route, c.Spec.Labels[LabelRoute], t)...)
+		changes = append(changes, option.Asserted(*u.Route, c.Spec.Labels[LabelRoute], t)...)
 	}
 	return changes
 }
@@ -223,7 +224,7 @@ func withoutOwn(labels map[string]string) map[string]string {
 	return rest
 }
 
-func reasons(u Unit, now *container.Observed, t told) []release.Change {
+func reasons(u Unit, now *container.Observed, t option.Told) []release.Change {
 	if now == nil {
 		return []release.Change{change(u, "create container", "", "nothing runs", u.Name)}
 	}

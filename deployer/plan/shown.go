@@ -51,6 +51,9 @@ func Again(d Desired, o Observed, u Unit) []Step {
 	if len(u.Files) > 0 {
 		steps = append(steps, PutFiles{Files: u.Files, Strict: o.Hosts[u.Host].Proxy.Ours})
 	}
+	if u.Assets.Path != "" {
+		steps = append(steps, bridge(d, u, d.Image.Ref(), d.Version))
+	}
 	create := Create{Unit: u}
 	if i := slices.IndexFunc(o.Of(d.Lane, u.Key()), func(c container.Observed) bool { return c.Name == u.Name }); i >= 0 {
 		c := o.Of(d.Lane, u.Key())[i]

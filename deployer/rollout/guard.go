@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"context"
+	"io"
 	"io/fs"
 	"time"
 
@@ -17,7 +18,7 @@ import (
 func (h Host) under(g Guard) Host {
 	b := guarded{h, func(ctx context.Context) error { return g(ctx, h.Name) }}
 	h.Containers, h.Images, h.Cleaner, h.Networks = b, guardedImages{b}, guardedCleaner{b}, b
-	h.Proxy, h.Splitter, h.Files = guardedProxy{b}, guardedSplitter{b}, guardedFiles{b}
+	h.Proxy, h.Splitter, h.Files, h.Archives = guardedProxy{b}, guardedSplitter{b}, guardedFiles{b}, b
 	return h
 }
 
@@ -60,6 +61,17 @@ func (g guarded) EnsureNetwork(ctx context.Context, name string) error {
 		return err
 	}
 	return g.h.Networks.EnsureNetwork(ctx, name)
+}
+
+func (g guarded) CopyTo(ctx context.Context, id, dir string, tar io.Reader) error {
+	if err := g.ok(ctx); err != nil {
+		return err
+	}
+	return g.h.Archives.CopyTo(ctx, id, dir, tar)
+}
+
+func (g guarded) CopyFrom(ctx context.Context, id, path string, read func(tar io.Reader) error) error {
+	return g.h.Archives.CopyFrom(ctx, id, path, read)
 }
 
 type guardedImages struct{ guarded }

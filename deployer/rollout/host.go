@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"context"
+	"io"
 	"io/fs"
 	"time"
 
@@ -73,6 +74,14 @@ type Files interface {
 	Write(ctx context.Context, path string, content []byte, mode fs.FileMode) error
 }
 
+// Archives are the files in containers, running or not, as tar streams.
+type Archives interface {
+	// CopyTo unpacks a stream into a folder of a container, through its mounts.
+	CopyTo(ctx context.Context, id, dir string, tar io.Reader) error
+	// CopyFrom passes a file or folder to read.
+	CopyFrom(ctx context.Context, id, path string, read func(tar io.Reader) error) error
+}
+
 // Host is one server as a rollout uses it: each field a role that the same
 // engine may play.
 type Host struct {
@@ -86,6 +95,7 @@ type Host struct {
 	Proxy      Proxy
 	Splitter   Splitter
 	Files      Files
+	Archives   Archives
 	Auth       docker.Auth // for pulls
 }
 

@@ -137,6 +137,17 @@ func stories() map[string]story {
 				s.last(release.Succeeded)
 			},
 		},
+		"deploy that bridges assets": {
+			before: func(s *daemon) {
+				styled(s)
+				settled(with("1", asset))(s)
+			},
+			do: func(s *daemon) { s.push(with("2", asset)) },
+			end: func(s *daemon) {
+				s.runs("v2")
+				bridged(s, "v1", "v2")
+			},
+		},
 		"first deploy that dies when it has its traffic": {
 			before: func(s *daemon) {
 				s.world.Push("acme/shop:v3", fleettest.App{CrashAfter: 7 * time.Second, ExitCode: 1, OnlyOn: []string{"b"}})

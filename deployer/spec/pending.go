@@ -21,7 +21,6 @@ var pendingFeatures = []pendingFeature{
 	pending(`accessories`, "not managed yet; what runs stays"),
 	pending(`hooks`, "not run yet"),
 	pending(`builder`, "images are not built yet; the registry must have them"),
-	pending(`asset_path|servers\.[^.]+\.asset_path`, "assets of two versions are not bridged yet"),
 	pending(`x-fairlead\.roles\.[^.]+\.scale`, "one container per host for now"),
 	pending(`x-fairlead\.follow`, "of its words secrets works; a moved tag rolls out with the next commit for now"),
 	pending(`x-fairlead\.proxy\..*`, "the proxy that runs is used, else Fairlead's own"),
