@@ -27,6 +27,7 @@ const Harmless = "harmless"
 // Words of Policy.Allow. Each lifts one kind of refusal.
 const (
 	commands   = "commands"   // commands on the daemon's machine; asked for in every mode
+	hook       = "hooks"      // hooks; asked for in every mode
 	host       = "host"       // the host's or another container's namespaces, ports below 1024
 	mounts     = "mounts"     // folders of the host, volumes of other containers
 	privileged = "privileged" // privileged containers, devices, capabilities, weaker confinement
@@ -61,6 +62,7 @@ func Check(d *spec.Deploy, p Policy) error {
 	if d.SSH.ProxyCommand != "" {
 		j.want("ssh.proxy_command", need{what: "a command that is run on Fairlead's machine", words: []string{commands}})
 	}
+	j.hooks()
 	if p.Mode == Strict {
 		j.images()
 		j.proxyRun("proxy.run", d.Proxy.Run)
@@ -111,7 +113,10 @@ func (j *judge) want(path string, n need) {
 }
 
 func (j *judge) refuse(path, message, hint string) {
-	at := j.deploy.Pos(path)
+	j.refuseAt(j.deploy.Pos(path), path, message, hint)
+}
+
+func (j *judge) refuseAt(at spec.Position, path, message, hint string) {
 	key := fmt.Sprintf("%s %s", at, message)
 	if j.seen[key] {
 		return

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-deploy/fairlead/deployer/spec/hooks"
 	"github.com/fairlead-deploy/fairlead/deployer/spec/schema"
 )
 
@@ -41,6 +42,7 @@ func (l *loader) readFairlead(v schema.Value) {
 			}
 		},
 		"proxy": func(v schema.Value) { x.Proxy = readXProxy(v) },
+		"hooks": func(v schema.Value) { x.Hooks = hooks.ReadOptions(v) },
 		"roles": l.readXRoles,
 	})
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fairlead-deploy/fairlead/deployer/spec/dialect"
 	"github.com/fairlead-deploy/fairlead/deployer/spec/erb"
+	"github.com/fairlead-deploy/fairlead/deployer/spec/hooks"
 	"github.com/fairlead-deploy/fairlead/deployer/spec/schema"
 )
 
@@ -181,7 +182,7 @@ func Shape() *schema.Shape {
 		l := &loader{fsys: embed.FS{}, report: r.Report, reader: r, d: &Deploy{}}
 		l.root = r.Root(root)
 		l.readRoot()
-	}, "web", "clear", "pre-deploy", "memory"), hookNames())
+	}, "web", "clear", "pre-deploy", "memory"), hooks.Names())
 }
 
 // prefixed returns the keys of a map that begin with prefix.

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+
+	"github.com/fairlead-deploy/fairlead/deployer/spec/hooks"
 )
 
 // pendingFeature is a part of the file that is read and checked but that no
@@ -19,7 +21,7 @@ type pendingFeature struct {
 // it, so its patterns are compiled once.
 var pendingFeatures = []pendingFeature{
 	pending(`accessories`, "not managed yet; what runs stays"),
-	pending(`hooks`, "not run yet"),
+	pending(`hooks\.(docker-setup|pre-build|pre-proxy-reboot|post-proxy-reboot)`, neverHook),
 	pending(`builder`, "images are not built yet; the registry must have them"),
 	pending(`x-fairlead\.roles\.[^.]+\.scale`, "one container per host for now"),
 	pending(`x-fairlead\.follow`, "of its words secrets works; a moved tag rolls out with the next commit for now"),
@@ -34,8 +36,8 @@ func pending(paths, message string) pendingFeature {
 	return pendingFeature{regexp.MustCompile("^(?:" + paths + ")$"), message}
 }
 
-// pendingHookFiles is the message about .kamal/hooks files.
-const pendingHookFiles = "hook files are not run yet"
+// neverHook is the message about hooks that belong to no rollout.
+const neverHook = "not run: a rollout runs pre-connect, pre-deploy, pre-app-boot, post-app-boot, post-deploy, on-failure and on-rollback"
 
 func (l *loader) warnPending() {
 	for _, path := range slices.Sorted(maps.Keys(l.d.positions)) {
@@ -46,7 +48,8 @@ func (l *loader) warnPending() {
 		}
 	}
 	for _, name := range l.d.HookFiles {
-		file := l.d.HooksPath + "/" + name
-		l.report.Warn(Warning{Position: Position{File: file, Line: 1, Column: 1}, Message: pendingHookFiles})
+		if !hooks.Runs(name) {
+			l.report.Warn(Warning{Position: Position{File: l.d.HooksPath + "/" + name, Line: 1, Column: 1}, Message: neverHook})
+		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/fairlead-deploy/fairlead/deployer/spec/hooks"
 	"github.com/fairlead-deploy/fairlead/deployer/spec/schema"
 	"github.com/fairlead-deploy/fairlead/internal/secret"
 )
@@ -172,9 +173,9 @@ func showHealth(h *Health) map[string]any {
 	return prune(m)
 }
 
-func showHooks(hooks []Hook) map[string]any {
+func showHooks(list []hooks.Hook) map[string]any {
 	m := map[string]any{}
-	for _, h := range hooks {
+	for _, h := range list {
 		m[h.Name] = map[string]any{"run": string(h.Run), "commands": h.Commands}
 	}
 	return m

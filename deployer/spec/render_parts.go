@@ -108,6 +108,9 @@ func showFairlead(x XFairlead) map[string]any {
 	if x.Unreachable != UnreachableBlock {
 		m["unreachable"] = string(x.Unreachable)
 	}
+	for name, o := range x.Hooks {
+		m["hooks."+name] = prune(map[string]any{"run": string(o.Run), "deadline": show(o.Deadline)})
+	}
 	m["self_heal"], m["prune"] = x.SelfHeal, x.Prune
 	return m
 }

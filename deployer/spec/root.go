@@ -4,12 +4,12 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/fairlead-deploy/fairlead/deployer/spec/errorpages"
+	"github.com/fairlead-deploy/fairlead/deployer/spec/hooks"
 	"github.com/fairlead-deploy/fairlead/deployer/spec/schema"
 )
 
@@ -44,7 +44,7 @@ func (l *loader) readRoot() {
 	l.readFairlead(l.root.Get("x-fairlead"))
 	l.finishRoles()
 	l.readAccessories(l.root.Get("accessories"))
-	d.HookFiles = l.hookFiles()
+	d.HookFiles = hooks.Files(l.fsys, d.HooksPath)
 	var problems []error
 	d.ErrorPages, problems = errorpages.Read(l.fsys, d.ErrorPagesPath)
 	for _, p := range problems {
@@ -68,7 +68,7 @@ func (l *loader) plainFields() schema.Fields {
 		"hooks_path":          func(v schema.Value) { d.HooksPath = readRepositoryPath(v) },
 		"secrets_path":        func(v schema.Value) { d.SecretsPath = readRepositoryPath(v) },
 		"hooks_output":        func(v schema.Value) { d.HooksOutput = readHooksOutput(v) },
-		"hooks":               func(v schema.Value) { d.Hooks = readHooks(v) },
+		"hooks":               func(v schema.Value) { d.Hooks = hooks.Read(v) },
 		"retain_containers":   func(v schema.Value) { d.RetainContainers = v.Int(1, 1000) },
 		"readiness_delay":     func(v schema.Value) { d.ReadinessDelay = v.Duration() },
 		"deploy_timeout":      func(v schema.Value) { d.DeployTimeout = positive(v) },
@@ -119,63 +119,6 @@ func readHooksOutput(v schema.Value) map[string]string {
 	out := map[string]string{}
 	v.Each(func(hook string, value schema.Value) { out[hook] = value.Choice(words...) })
 	return out
-}
-
-// hookNames are Kamal 2.12's hooks.
-func hookNames() []string {
-	return []string{"docker-setup", "pre-connect", "pre-build", "pre-deploy", "pre-app-boot",
-		"post-app-boot", "post-deploy", "pre-proxy-reboot", "post-proxy-reboot"}
-}
-
-// readHooks reads hooks written in the file: NAME: [commands], or NAME: {run:
-// PLACE, commands: […]}. A build hook runs on the builder, any other in a
-// one-off container of the new version: only there do an app's own commands
-// exist.
-func readHooks(v schema.Value) []Hook {
-	var hooks []Hook
-	v.Each(func(name string, value schema.Value) {
-		if !slices.Contains(hookNames(), name) {
-			hint := schema.Suggest(name, hookNames())
-			if hint == "" {
-				hint = "one of " + strings.Join(hookNames(), ", ")
-			}
-			v.AtKey(name).Fail(hint, "there is no such hook")
-			return
-		}
-		h := Hook{Name: name, Run: HookInContainer}
-		if name == "pre-build" {
-			h.Run = HookOnBuilder
-		}
-		if value.Kind() == schema.Map {
-			value.Object(schema.Fields{
-				"run": func(v schema.Value) {
-					h.Run = HookPlace(v.Choice(string(HookInContainer), string(HookOnBuilder), string(HookOnHost)))
-				},
-				"commands": func(v schema.Value) { h.Commands = v.Texts() },
-			})
-		} else {
-			h.Commands = value.Texts()
-		}
-		if len(h.Commands) > 0 {
-			hooks = append(hooks, h)
-		}
-	})
-	return hooks
-}
-
-// hookFiles lists the known names among the files of hooks_path.
-func (l *loader) hookFiles() []string {
-	entries, err := fs.ReadDir(l.fsys, l.d.HooksPath)
-	if err != nil {
-		return nil // no such folder: no hooks
-	}
-	var names []string
-	for _, e := range entries {
-		if !e.IsDir() && slices.Contains(hookNames(), e.Name()) {
-			names = append(names, e.Name())
-		}
-	}
-	return names
 }
 
 func readBoot(v schema.Value) Boot {

@@ -3,6 +3,7 @@ package spec
 import (
 	"time"
 
+	"github.com/fairlead-deploy/fairlead/deployer/spec/hooks"
 	"github.com/fairlead-deploy/fairlead/internal/secret"
 )
 
@@ -62,7 +63,7 @@ type Deploy struct {
 
 	Aliases map[string]string
 	// Hooks are those written in the file itself, in the file's order.
-	Hooks []Hook
+	Hooks []hooks.Hook
 	// HookFiles are the names of the executable hooks found under HooksPath.
 	HookFiles []string
 	// HooksOutput is "quiet" or "verbose" per hook; the key "" is all hooks.
@@ -235,28 +236,6 @@ type Logging struct {
 	Driver  string
 	Options map[string]string
 }
-
-// Hook is a named list of commands written under `hooks:`.
-type Hook struct {
-	// Name is Kamal's: pre-build, pre-deploy, post-deploy, …
-	Name     string
-	Commands []string
-	// Run is where the commands are meant to run.
-	Run HookPlace
-}
-
-// HookPlace is where a hook's commands run.
-type HookPlace string
-
-// The places of a hook.
-const (
-	// HookInContainer is a one-off container of the new version.
-	HookInContainer HookPlace = "container"
-	// HookOnBuilder is where images are built.
-	HookOnBuilder HookPlace = "builder"
-	// HookOnHost is the machine that Fairlead runs on.
-	HookOnHost HookPlace = "host"
-)
 
 // Output is where Kamal sends what it prints; kept, not used.
 type Output struct{ OTELEndpoint, FilePath string }

@@ -1,6 +1,10 @@
 package spec
 
-import "time"
+import (
+	"time"
+
+	"github.com/fairlead-deploy/fairlead/deployer/spec/hooks"
+)
 
 // Proxy is how the reverse proxy sends requests to a role or an accessory.
 type Proxy struct {
@@ -289,6 +293,8 @@ type XFairlead struct {
 	ImageTag string
 	// Proxy chooses and tunes the reverse proxy.
 	Proxy XProxy
+	// Hooks is how hooks are run, by their name.
+	Hooks map[string]hooks.Options
 }
 
 // XProxy is x-fairlead.proxy.

@@ -43,7 +43,7 @@ func Shape(root *schema.Shape, hooks []string) *schema.Shape {
 	for _, place := range []string{"local", "remote"} {
 		builder[place].Fields = map[string]*schema.Shape{"arch": text(""), "host": text("")}
 	}
-	root.Fields["hooks"].Names = hooks
+	root.Fields["hooks"].Names, root.Fields["x-fairlead"].Fields["hooks"].Names = hooks, hooks
 	for _, s := range []*schema.Shape{role, root.Fields["accessories"].Any, root.Fields["proxy"].Fields["run"]} {
 		s.Fields["options"].Names = flags.All()
 	}

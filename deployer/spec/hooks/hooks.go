@@ -1,0 +1,138 @@
+// Package hooks reads what a repository says of hooks: those written in
+// deploy.yml, how they are run, and which files are hooks. Pure.
+//
+// Lives here: their names, places and readers. May not live here: which of
+// them a release runs, and how (deployer/hook).
+package hooks
+
+import (
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fairlead-deploy/fairlead/deployer/spec/schema"
+)
+
+// Hook is a named list of commands written under `hooks:`.
+type Hook struct {
+	// Name is one of Names.
+	Name     string
+	Commands []string
+	// Run is where the commands are meant to run.
+	Run Place
+}
+
+// Place is where a hook's commands run.
+type Place string
+
+// The places of a hook.
+const (
+	// InContainer is a one-off container of the new version.
+	InContainer Place = "container"
+	// OnBuilder is where images are built.
+	OnBuilder Place = "builder"
+	// OnHost is the first server of the primary role itself.
+	OnHost Place = "host"
+	// OnDaemon is the machine that Fairlead runs on.
+	OnDaemon Place = "daemon"
+)
+
+// Options are x-fairlead's words on a hook, be it written in deploy.yml or a
+// file of its own. Zero fields are as if nothing was said.
+type Options struct {
+	Run Place
+	// Deadline is how long each of its commands may take.
+	Deadline time.Duration
+}
+
+// Names are Kamal 2.12's hooks, and two of Fairlead's own.
+func Names() []string {
+	return []string{"docker-setup", "pre-connect", "pre-build", "pre-deploy", "pre-app-boot",
+		"post-app-boot", "post-deploy", "pre-proxy-reboot", "post-proxy-reboot", "on-failure", "on-rollback"}
+}
+
+// Runs tells whether rollouts run a hook. The others come with what a rollout
+// does not do: setting up a host, building an image, restarting a proxy.
+func Runs(name string) bool {
+	return !slices.Contains([]string{"docker-setup", "pre-build", "pre-proxy-reboot", "post-proxy-reboot"}, name)
+}
+
+// Read reads hooks written in the file: NAME: [commands], or NAME: {run: PLACE,
+// commands: […]}. A build hook runs on the builder, any other in a one-off
+// container of the new version: only there do an app's own commands exist.
+func Read(v schema.Value) []Hook {
+	var list []Hook
+	v.Each(func(name string, value schema.Value) {
+		if !known(v, name) {
+			return
+		}
+		h := Hook{Name: name, Run: InContainer}
+		if name == "pre-build" {
+			h.Run = OnBuilder
+		}
+		if value.Kind() == schema.Map {
+			value.Object(schema.Fields{
+				"run":      func(v schema.Value) { h.Run = place(v) },
+				"commands": func(v schema.Value) { h.Commands = v.Texts() },
+			})
+		} else {
+			h.Commands = value.Texts()
+		}
+		if len(h.Commands) > 0 {
+			list = append(list, h)
+		}
+	})
+	return list
+}
+
+// ReadOptions reads x-fairlead.hooks: NAME: {run: PLACE, deadline: 5m}.
+func ReadOptions(v schema.Value) map[string]Options {
+	all := map[string]Options{}
+	v.Each(func(name string, value schema.Value) {
+		if !known(v, name) {
+			return
+		}
+		var o Options
+		value.Object(schema.Fields{
+			"run": func(v schema.Value) { o.Run = place(v) },
+			"deadline": func(v schema.Value) {
+				if o.Deadline = v.Duration(); o.Deadline == 0 && v.Kind() == schema.Scalar {
+					v.Fail("", "must be more than 0")
+				}
+			},
+		})
+		all[name] = o
+	})
+	return all
+}
+
+// known tells whether there is such a hook, and fails where there is none.
+func known(v schema.Value, name string) bool {
+	if slices.Contains(Names(), name) {
+		return true
+	}
+	hint := schema.Suggest(name, Names())
+	if hint == "" {
+		hint = "one of " + strings.Join(Names(), ", ")
+	}
+	v.AtKey(name).Fail(hint, "there is no such hook")
+	return false
+}
+
+func place(v schema.Value) Place {
+	return Place(v.Choice(string(InContainer), string(OnBuilder), string(OnHost), string(OnDaemon)))
+}
+
+// Files are the names of the files in a folder of the repository that are
+// hooks, sorted.
+func Files(files fs.FS, folder string) (names []string) {
+	for _, name := range Names() {
+		if info, err := fs.Stat(files, path.Join(folder, name)); err == nil && !info.IsDir() {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
