@@ -58,6 +58,10 @@ type attempt struct {
 	begun bool
 	base  plan.Baseline // what to go back to; nil before it is known
 
+	brings bool              // changed secrets go to what worked before
+	newer  map[string]string // what is there and not brought now, by history's Details
+	stale  []plan.Key        // the units that stay with the secrets that they have
+
 	mends bool              // what is wanted has worked before: hosts are mended, each by itself
 	each  bool              // the plan at hand is done host by host
 	drift string            // what is missing where and is not mended now; empty for nothing
@@ -107,8 +111,11 @@ func (a *attempt) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p := a.plan(observed)
-	if err := errors.Join(a.bell().Loops(ctx, p, observed), a.tellSkipped(ctx)); err != nil {
+	p, err := a.first(observed)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(a.bell().Loops(ctx, p, observed), a.tellSkipped(ctx), a.tellNewer(ctx)); err != nil {
 		return err
 	}
 	if err := a.gate(ctx, p, observed); err != nil {
@@ -170,7 +177,7 @@ func (a *attempt) resume(ctx context.Context, name release.Lane) (err error) {
 			if err != nil {
 				return err
 			}
-			a.begun = k.Baseline != nil
+			a.begun, a.brings = k.Baseline != nil, k.Brings
 		default:
 			r.Status, r.Ended = release.Superseded, now
 			r.Reason = "superseded by " + req.Revision.Short()
@@ -299,6 +306,9 @@ func (a *attempt) want(ctx context.Context) (err error) {
 	if a.found, err = a.image(ctx); err != nil {
 		return err
 	}
+	if a.found.Moved && a.known() && !commanded(a.s.req) {
+		a.r.Cause.Kind, a.r.Cause.Detail = release.CauseReconcile, history.DetailTag
+	}
 	a.r.Version, a.r.Digest, a.r.Image = a.found.Version, a.found.Digest, a.deploy.Image.Name()
 	in := plan.Inputs{Release: a.r.ID, Revision: a.r.Revision, Version: a.r.Version, Digest: a.r.Digest, Secrets: a.secrets}
 	in.Good, in.Failed = history.Ends(a.recent, a.good)
@@ -312,7 +322,7 @@ func (a *attempt) want(ctx context.Context) (err error) {
 	}
 	a.r.Only = a.s.req.Only()
 	a.r.Identity = anywhere.Only(a.s.req.Roles, a.s.req.Hosts).Identity()
-	a.mends = a.mends || history.Drifted(a.r, a.good) && !a.s.req.Force
+	a.mends = a.mends || history.Drifted(a.r, a.good) && !a.s.req.Force && !a.brings
 	if err := a.hold(ctx); err != nil {
 		return err
 	}
@@ -396,9 +406,6 @@ func (a *attempt) gate(ctx context.Context, p plan.Plan, o plan.Observed) error 
 			foreign, p.Summary(), a.r.Lane, a.r.Lane)}
 	}
 	if !commanded(a.s.req) && a.mends {
-		if history.OnlySecrets(p, a.desired) && !a.deploy.XFairlead.FollowSecrets {
-			return errUnchanged
-		}
 		return a.heals(p)
 	}
 	if id, bad, err := a.d.o.Memory.Quarantines.Quarantined(ctx, a.r.Lane, a.r.Identity); err != nil {

@@ -59,7 +59,7 @@ func (w *work) back(ctx context.Context) error {
 		return err
 	}
 	f := w.r.Failure
-	again := history.Mends(w.r) || history.Drifted(w.r, w.good)
+	again := !w.brings && (history.Mends(w.r) || history.Drifted(w.r, w.good))
 	if again {
 		// The same has worked before, and there is no other "before": what got
 		// well elsewhere stays, only unwell hosts go back.
@@ -75,7 +75,7 @@ func (w *work) back(ctx context.Context) error {
 	if again {
 		return w.unmended(ctx, left)
 	}
-	if err := w.d.o.Memory.Quarantines.Quarantine(ctx, w.r.Lane, w.r.Identity, w.r.ID); err != nil {
+	if err := w.quarantine(ctx); err != nil {
 		return err
 	}
 	if err := w.held.Still(ctx, ""); errors.Is(err, lock.ErrLost) {
@@ -86,14 +86,14 @@ func (w *work) back(ctx context.Context) error {
 	}
 	if left != nil {
 		w.stands(ctx)
-		return w.save(ctx, release.NeedsHuman, fmt.Sprintf("%s failed (%s), and going back did not work everywhere: %s", w.r.Version, f.Error(), left))
+		return w.save(ctx, release.NeedsHuman, fmt.Sprintf("%s failed (%s), and going back did not work everywhere: %s", w.what(), f.Error(), left))
 	}
 	if len(w.base) == 0 {
 		w.outcome("none")
-		return w.save(ctx, release.Failed, fmt.Sprintf("%s failed, and nothing ran before: %s", w.r.Version, f.Error()))
+		return w.save(ctx, release.Failed, fmt.Sprintf("%s failed, and nothing ran before: %s", w.what(), f.Error()))
 	}
 	w.outcome("old")
-	return w.save(ctx, release.RolledBack, fmt.Sprintf("%s failed; back on %s on %s: %s", w.r.Version, w.r.Previous, release.Count(len(w.desired.Hosts()), "host"), f.Error()))
+	return w.save(ctx, release.RolledBack, fmt.Sprintf("%s failed; back on %s on %s: %s", w.what(), w.r.Previous, release.Count(len(w.desired.Hosts()), "host"), f.Error()))
 }
 
 // final tells whether going back cannot work by waiting: what ran before is

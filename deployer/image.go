@@ -25,6 +25,7 @@ func (a *attempt) image(ctx context.Context) (found image.Found, err error) {
 	}
 	found, err = image.Finder{
 		Lane: a.r.Lane, Revision: a.r.Revision, Image: a.deploy.Image, Good: a.good, Followed: a.followed,
+		Follow: a.deploy.XFairlead.FollowTag || commanded(a.s.req), Settled: a.resumed || a.begun, Dry: a.dry,
 		Pattern:  cmp.Or(a.settings.ImageTag, a.deploy.XFairlead.ImageTag),
 		Auth:     registry.Auth{Username: a.credential(a.deploy.Registry.Username).Reveal(), Password: a.credential(a.deploy.Registry.Password)},
 		Registry: a.d.o.Registry, Pins: a.d.o.Memory.Pins,

@@ -38,7 +38,10 @@ func (d *Deployer) preview(ctx context.Context, s submission, tip string) (relea
 	if err != nil {
 		return release.Plan{}, err
 	}
-	p := a.plan(observed)
+	p, err := a.first(observed)
+	if err != nil {
+		return release.Plan{}, err
+	}
 	if waits == nil {
 		waits = a.gate(ctx, p, observed)
 	}
@@ -100,6 +103,9 @@ func (a *attempt) shown(p plan.Plan) release.Plan {
 	s.Lane, s.Revision, s.Version, s.Image, s.Digest = a.r.Lane, a.r.Revision, a.r.Version, a.r.Image, a.r.Digest
 	for _, name := range slices.Sorted(maps.Keys(a.hosts.Skipped)) {
 		s.Skipped = append(s.Skipped, name+": "+a.hosts.Skipped[name])
+	}
+	for _, what := range slices.Sorted(maps.Keys(a.newer)) {
+		s.Newer = append(s.Newer, a.sayNewer(what))
 	}
 	for _, w := range a.warnings {
 		s.Warnings = append(s.Warnings, w.String())

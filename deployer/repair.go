@@ -139,7 +139,11 @@ func (a *attempt) plan(o plan.Observed) plan.Plan {
 	if a.target != nil {
 		a.desired = plan.Retained(a.desired, o, *a.target, a.origin)
 	}
-	p := clash.Refuse(plan.Make(a.desired, o), a.desired, o)
-	a.each = a.mends && !history.Secrets(p, a.desired)
-	return p
+	return a.leaveStale(a.compare(o), o)
+}
+
+// compare plans without regard to what is left as it is.
+func (a *attempt) compare(o plan.Observed) plan.Plan {
+	a.each = a.mends
+	return clash.Refuse(plan.Make(a.desired, o), a.desired, o)
 }

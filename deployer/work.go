@@ -199,7 +199,7 @@ func (w *work) baseline(ctx context.Context, o plan.Observed) error {
 	for _, e := range w.base {
 		w.r.Previous = e.Version
 	}
-	k := record.Kept{Baseline: &w.base, Files: w.files(), File: w.deploy.File, Version: w.r.Version, Digest: w.r.Digest, Origin: w.origin}
+	k := record.Kept{Baseline: &w.base, Files: w.files(), File: w.deploy.File, Version: w.r.Version, Digest: w.r.Digest, Origin: w.origin, Brings: w.brings}
 	if w.target != nil && k.Origin == "" {
 		k.Origin = w.target.ID
 	}
@@ -252,7 +252,7 @@ func (w *work) failed(ctx context.Context, cause error) error {
 	}
 	if !w.desired.Policy.Rollback && w.r.Failure.Class == release.Verdict {
 		// Another try would end alike, so it waits for a person or a change.
-		if err := w.d.o.Memory.Quarantines.Quarantine(ctx, w.r.Lane, w.r.Identity, w.r.ID); err != nil {
+		if err := w.quarantine(ctx); err != nil {
 			return err
 		}
 		w.stands(ctx)

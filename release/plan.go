@@ -20,6 +20,9 @@ type Plan struct {
 	Orphans []string `json:"orphans,omitempty"`
 	// Skipped are hosts that are left out for now, with the reason: "web2: cordoned".
 	Skipped []string `json:"skipped,omitempty"`
+	// Newer is what is there and would not be put on the servers now: a tag that
+	// moved, secrets that changed. A sentence each, with what brings it.
+	Newer []string `json:"newer,omitempty"`
 	// Warnings are deploy.yml's: what is read but not acted on.
 	Warnings []string `json:"warnings,omitempty"`
 }

@@ -295,6 +295,10 @@ type Event struct {
 	Release *Release  `json:"release,omitempty"` // as it was then
 }
 
+// Newer begins the key of alerts that tell of no trouble: something newer is
+// there than what runs, and comes with the next commit.
+const Newer = "newer/"
+
 // Hold keeps a lane where a person put it until resume.
 type Hold struct {
 	Lane  Lane      `json:"lane"`

@@ -106,6 +106,14 @@ func (s *Store) Pin(ctx context.Context, lane release.Lane, sha, ref, digest str
 	})
 }
 
+// Repin is Pin for a tag that moved and is followed: the old digest is forgotten.
+func (s *Store) Repin(ctx context.Context, lane release.Lane, sha, ref, digest string) error {
+	return s.update(ctx, "pin image again", func(ctx context.Context, t tx) error {
+		_, err := pinsTable.put(ctx, t, lane.Service, lane.Destination, sha, ref, digest, t.now.UnixNano())
+		return err
+	})
+}
+
 // Pinned returns the digest that Pin remembers.
 func (s *Store) Pinned(ctx context.Context, lane release.Lane, sha, ref string) (string, bool, error) {
 	var digest string

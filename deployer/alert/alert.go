@@ -79,6 +79,25 @@ func (b Bell) Skipped(ctx context.Context, hosts map[string]string) error {
 	return b.raise(ctx, "skipped", "left out, and caught up later: "+strings.Join(list, "; "))
 }
 
+// Newer notes that something newer is there than what runs and comes with the
+// next commit, or by a person's word: what is "tag" or "secrets". It ends that
+// where message is empty. Nobody is woken for it: status shows it.
+func (b Bell) Newer(ctx context.Context, what, message string) error {
+	if message == "" {
+		return b.clear(ctx, release.Newer+what, "what runs is the newest again")
+	}
+	return b.raise(ctx, release.Newer+what, message)
+}
+
+// Beside tells of accessories that are not as deploy.yml says and stay, and
+// ends that when all are.
+func (b Bell) Beside(ctx context.Context, notes []string) error {
+	if len(notes) == 0 {
+		return b.clear(ctx, "accessories", "the accessories are as deploy.yml says again")
+	}
+	return b.raise(ctx, "accessories", strings.Join(notes, "; "))
+}
+
 func (b Bell) raise(ctx context.Context, kind, message string) error {
 	_, err := b.Alerts.Raise(ctx, b.event(kind, message))
 	return err

@@ -95,7 +95,13 @@ func (h *Host) SetEngineStopping(stopping bool) {
 }
 
 // app returns the behaviour of a container's program.
-func (h *Host) app(b *box) App { return h.w.apps[b.digest].on(h.Name) }
+func (h *Host) app(b *box) App {
+	a := h.w.apps[b.digest].on(h.Name)
+	if slices.Contains(a.Rejects, b.spec.Env["KEY"].Reveal()) {
+		a.Status = 503
+	}
+	return a
+}
 
 // clock is a moment as the host tells it.
 func (h *Host) clock(at time.Time) time.Time {
@@ -268,6 +274,18 @@ func (h *Host) Env(role, name string) string {
 	for _, b := range h.containers {
 		if b.up && b.spec.Labels[plan.LabelRole] == role {
 			return b.spec.Env[name].Reveal()
+		}
+	}
+	return ""
+}
+
+// Digest returns the image that a role's running container was made of.
+func (h *Host) Digest(role string) string {
+	h.w.mu.Lock()
+	defer h.w.mu.Unlock()
+	for _, b := range h.containers {
+		if b.up && b.spec.Labels[plan.LabelRole] == role {
+			return b.digest
 		}
 	}
 	return ""

@@ -217,6 +217,13 @@ func (h hand) Pin(_ context.Context, lane release.Lane, sha, ref, digest string)
 	})
 }
 
+func (h hand) Repin(_ context.Context, lane release.Lane, sha, ref, digest string) error {
+	return h.write("repin "+ref, func() error {
+		h.m.pins[lane.String()+sha+ref] = digest
+		return nil
+	})
+}
+
 func (h hand) Pinned(_ context.Context, lane release.Lane, sha, ref string) (digest string, ok bool, err error) {
 	err = h.read(func() { digest, ok = h.m.pins[lane.String()+sha+ref] })
 	return digest, ok, err

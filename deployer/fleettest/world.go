@@ -25,6 +25,8 @@ type App struct {
 	Fails float64
 	// Assets are the files that its image has below AssetPath.
 	Assets map[string]string
+	// Rejects are values of its variable KEY with which it answers 503.
+	Rejects []string
 	// OnlyOn has the hosts where this happens; elsewhere it works. Empty: all.
 	OnlyOn []string
 }

@@ -24,6 +24,13 @@ const (
 	DetailRepair = "repair" // from the last good release, while the tip waits
 )
 
+// What a release of the reconciling brought that is followed: something that
+// changed at its source, neither in Git nor on the servers.
+const (
+	DetailTag     = "tag"     // the tag of the image names another one
+	DetailSecrets = "secrets" // secrets have other values
+)
+
 // What keeps going wrong on the servers is mended at most so often: a fight
 // with somebody's script, or a container that always ends, is for a person.
 const (
@@ -67,28 +74,6 @@ func Ends(recent, succeeded []release.Release) (good, failed []string) {
 // what changed in Git: the same as the last release that succeeded is wanted.
 func Drifted(r release.Release, good []release.Release) bool {
 	return len(good) > 0 && good[0].Identity == r.Identity && good[0].Version == r.Version
-}
-
-// Secrets tells whether any secret variable's value differs.
-func Secrets(p plan.Plan, d plan.Desired) bool {
-	return slices.ContainsFunc(p.Changes, func(c release.Change) bool { return ofSecret(c, d) })
-}
-
-// OnlySecrets tells whether nothing differs but secret variables' values: they
-// wait for the next commit, unless deploy.yml follows them.
-func OnlySecrets(p plan.Plan, d plan.Desired) bool {
-	for _, c := range p.Changes {
-		if !ofSecret(c, d) {
-			return false
-		}
-	}
-	return len(p.Changes) > 0
-}
-
-func ofSecret(c release.Change, d plan.Desired) bool {
-	name, isEnv := strings.CutPrefix(c.Field, "env.")
-	i := slices.IndexFunc(d.Units, func(u plan.Unit) bool { return u.Host == c.Host && u.Role == c.Role })
-	return isEnv && i >= 0 && !d.Units[i].Clear[name] && c.Was != "" && c.Want != ""
 }
 
 // Heals decides about a drift, host by host, so that one that cannot be mended

@@ -97,27 +97,6 @@ func TestAMendingThatFailedRestsLongerEachTime(t *testing.T) {
 	}
 }
 
-func TestAChangedSecretIsNoDriftButAChangedClearValueIs(t *testing.T) {
-	d := plan.Desired{Units: []plan.Unit{{Host: "a", Role: "web", Clear: map[string]bool{"COLOUR": true}}}}
-	change := func(field, was, want string) release.Change {
-		return release.Change{Host: "a", Role: "web", Field: field, Was: was, Want: want}
-	}
-	for name, tc := range map[string]struct {
-		changes []release.Change
-		only    bool
-	}{
-		"a secret's value":        {[]release.Change{change("env.PASSWORD", "[redacted]", "[redacted]")}, true},
-		"a clear value":           {[]release.Change{change("env.COLOUR", "red", "blue")}, false},
-		"a variable that is gone": {[]release.Change{change("env.PASSWORD", "", "[redacted]")}, false},
-		"a secret and the image":  {[]release.Change{change("env.PASSWORD", "[redacted]", "[redacted]"), change("image", "a", "b")}, false},
-		"nothing":                 {nil, false},
-	} {
-		if got := OnlySecrets(plan.Plan{Changes: tc.changes}, d); got != tc.only {
-			t.Errorf("%s: %t", name, got)
-		}
-	}
-}
-
 func TestABareRollbackSkipsWhatOnlyAPartOfTheServersRan(t *testing.T) {
 	is := func(id release.ID, identity, only string) release.Release {
 		return release.Release{ID: id, Identity: identity, Version: "v-" + string(id), Only: only}

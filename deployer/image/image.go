@@ -28,6 +28,8 @@ type Registry interface {
 type Pins interface {
 	Pin(ctx context.Context, lane release.Lane, sha, ref, digest string) error
 	Pinned(ctx context.Context, lane release.Lane, sha, ref string) (digest string, ok bool, err error)
+	// Repin is Pin for a tag that moved and is followed: it forgets the old one.
+	Repin(ctx context.Context, lane release.Lane, sha, ref, digest string) error
 }
 
 // Historian is what the files of a revision may also be: the way back to its
@@ -41,6 +43,9 @@ type Historian interface {
 type Archive interface {
 	At(ctx context.Context, earlier release.Revision) (fs.FS, error)
 }
+
+// askAgain bounds asking for a digest that is known, to see whether it is another.
+const askAgain = 10 * time.Second
 
 // depth is how far back an image is looked for.
 const depth = 50
@@ -73,6 +78,11 @@ type Found struct {
 	// Commit is the one whose image this is, where that is not the commit's own
 	// and is not live yet: it goes first. Nil otherwise.
 	Commit *release.Revision
+	// Newer is the digest that the tag has now, where it moved since the
+	// revision asked first and Digest is the old one. Moved says that Digest is
+	// the new one.
+	Newer string
+	Moved bool
 }
 
 // Finder finds the image of one revision of a lane.
@@ -84,6 +94,9 @@ type Finder struct {
 	// Good are the lane's releases that succeeded, newest first; Followed those
 	// of them that Git led to, and no person's choice of a version.
 	Good, Followed []release.Release
+	// Follow takes a tag that moved as it is now. Settled asks for none, since
+	// something was begun with what it was; Dry notes nothing down.
+	Follow, Settled, Dry bool
 
 	Auth     registry.Auth
 	Registry Registry
@@ -108,8 +121,36 @@ func (f Finder) Find(ctx context.Context, asked string, files fs.FS) (Found, err
 	if tag == "" {
 		return f.ofCommit(ctx, files)
 	}
-	digest, err := f.resolve(ctx, tag)
-	return Found{Version: tag, Digest: digest}, err
+	digest, pinned, err := f.resolve(ctx, tag)
+	found := Found{Version: tag, Digest: digest}
+	if err != nil || !pinned {
+		return found, err
+	}
+	return f.now(ctx, found)
+}
+
+// now looks whether the tag has moved since the revision asked first. A registry
+// that does not say so is no reason not to go on with what is known.
+func (f Finder) now(ctx context.Context, found Found) (Found, error) {
+	if f.Settled {
+		return found, nil
+	}
+	ref := f.Image.Ref(found.Version)
+	asking, cancel := context.WithTimeoutCause(ctx, askAgain, errors.New("the registry did not answer in time"))
+	defer cancel()
+	digest, err := f.Registry.Resolve(asking, ref, f.Auth)
+	switch {
+	case err != nil || digest == found.Digest:
+		return found, nil
+	case !f.Follow:
+		found.Newer = digest
+		return found, nil
+	}
+	found.Digest, found.Moved = digest, true
+	if f.Dry {
+		return found, nil
+	}
+	return found, f.Pins.Repin(ctx, f.Lane, f.Revision.SHA, ref, digest)
 }
 
 // ofCommit walks from the tip back to what is deployed. What is deployed has an
@@ -117,16 +158,19 @@ func (f Finder) Find(ctx context.Context, asked string, files fs.FS) (Found, err
 // configuration may have been put on the image before it.
 func (f Finder) ofCommit(ctx context.Context, files fs.FS) (Found, error) {
 	own := f.Revision.ImageTag(f.Pattern)
-	digest, err := f.resolve(ctx, own)
+	digest, pinned, err := f.resolve(ctx, own)
+	if err == nil && pinned {
+		return f.now(ctx, Found{Version: own, Digest: digest})
+	}
 	if !errors.Is(err, registry.ErrNotFound) {
 		return Found{Version: own, Digest: digest}, err
 	}
 	absent := &AbsentError{f.Image.Ref(own)}
 	for _, c := range f.commits(ctx, files) {
 		tag := c.ImageTag(f.Pattern)
-		digest, err = f.resolve(ctx, tag)
+		digest, pinned, err = f.resolve(ctx, tag)
 		if errors.Is(err, registry.ErrNotFound) && c.SHA == f.deployed() {
-			tag, digest, err = f.Followed[0].Version, f.Followed[0].Digest, nil
+			tag, digest, pinned, err = f.Followed[0].Version, f.Followed[0].Digest, false, nil
 		}
 		if errors.Is(err, registry.ErrNotFound) {
 			continue
@@ -134,6 +178,10 @@ func (f Finder) ofCommit(ctx context.Context, files fs.FS) (Found, error) {
 		found := Found{Version: tag, Digest: digest, Awaits: absent}
 		if c.SHA != f.Revision.SHA && (len(f.Good) == 0 || f.Good[0].Version != tag) {
 			found.Commit = &c
+			return found, err
+		}
+		if err == nil && pinned {
+			return f.now(ctx, found)
 		}
 		return found, err
 	}
@@ -165,15 +213,15 @@ func (f Finder) deployed() string {
 }
 
 // resolve asks for a tag's digest, once per revision: a tag that moves later
-// is news for the next commit.
-func (f Finder) resolve(ctx context.Context, tag string) (string, error) {
+// is news for the next commit. pinned says that it was asked for before.
+func (f Finder) resolve(ctx context.Context, tag string) (digest string, pinned bool, err error) {
 	ref := f.Image.Ref(tag)
 	if digest, ok, err := f.Pins.Pinned(ctx, f.Lane, f.Revision.SHA, ref); err != nil || ok {
-		return digest, err
+		return digest, ok, err
 	}
-	digest, err := f.Registry.Resolve(ctx, ref, f.Auth)
+	digest, err = f.Registry.Resolve(ctx, ref, f.Auth)
 	if err != nil {
-		return "", fmt.Errorf("find image: %w", err)
+		return "", false, fmt.Errorf("find image: %w", err)
 	}
-	return digest, f.Pins.Pin(ctx, f.Lane, f.Revision.SHA, ref, digest)
+	return digest, false, f.Pins.Pin(ctx, f.Lane, f.Revision.SHA, ref, digest)
 }

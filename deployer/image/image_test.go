@@ -26,9 +26,64 @@ func (s shelf) Resolve(_ context.Context, ref string, _ registry.Auth) (string, 
 // noPins forgets at once.
 type noPins struct{}
 
-func (noPins) Pin(context.Context, release.Lane, string, string, string) error { return nil }
+func (noPins) Pin(context.Context, release.Lane, string, string, string) error   { return nil }
+func (noPins) Repin(context.Context, release.Lane, string, string, string) error { return nil }
 func (noPins) Pinned(context.Context, release.Lane, string, string) (string, bool, error) {
 	return "", false, nil
+}
+
+// board keeps one digest per tag.
+type board map[string]string
+
+func (b board) Pin(_ context.Context, _ release.Lane, _, ref, digest string) error {
+	if b[ref] == "" {
+		b[ref] = digest
+	}
+	return nil
+}
+
+func (b board) Repin(_ context.Context, _ release.Lane, _, ref, digest string) error {
+	b[ref] = digest
+	return nil
+}
+
+func (b board) Pinned(_ context.Context, _ release.Lane, _, ref string) (string, bool, error) {
+	digest, ok := b[ref]
+	return digest, ok, nil
+}
+
+func TestATagThatMovedIsSeenAndTakenOnlyWhereItIsFollowed(t *testing.T) {
+	const ref = "acme/shop:stable"
+	for name, tc := range map[string]struct {
+		finder image.Finder
+		now    string // what the registry says; empty: nothing
+		want   image.Found
+		pinned string
+	}{
+		"left":              {image.Finder{}, "new", image.Found{Version: "stable", Digest: "old", Newer: "new"}, "old"},
+		"followed":          {image.Finder{Follow: true}, "new", image.Found{Version: "stable", Digest: "new", Moved: true}, "new"},
+		"followed, to look": {image.Finder{Follow: true, Dry: true}, "new", image.Found{Version: "stable", Digest: "new", Moved: true}, "old"},
+		"begun with it":     {image.Finder{Follow: true, Settled: true}, "new", image.Found{Version: "stable", Digest: "old"}, "old"},
+		"not moved":         {image.Finder{Follow: true}, "old", image.Found{Version: "stable", Digest: "old"}, "old"},
+		"nobody says":       {image.Finder{Follow: true}, "", image.Found{Version: "stable", Digest: "old"}, "old"},
+	} {
+		for _, own := range []bool{false, true} { // named by the file, or the commit's own
+			pins, images := board{ref: "old"}, shelf{ref: tc.now}
+			if tc.now == "" {
+				images = shelf{}
+			}
+			f := tc.finder
+			f.Revision, f.Image, f.Pattern = release.Revision{SHA: "aaaaaaaaaaaa"}, spec.Image{Repository: "acme/shop", Tag: "stable"}, "{sha}"
+			f.Registry, f.Pins = images, pins
+			if own {
+				f.Image.Tag, f.Pattern = "", "stable"
+			}
+			found, err := f.Find(t.Context(), "", fstest.MapFS{})
+			if err != nil || found != tc.want || pins[ref] != tc.pinned {
+				t.Errorf("%s, own %t: found %+v, pinned %s, %v", name, own, found, pins[ref], err)
+			}
+		}
+	}
 }
 
 // past is a commit's files that know the commits before it.

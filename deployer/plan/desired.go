@@ -222,6 +222,12 @@ func (d Desired) Without(hosts map[string]string) Desired {
 	return d
 }
 
+// Except returns the desired state without some units, which stay as they are.
+func (d Desired) Except(units []Key) Desired {
+	d.Units = slices.DeleteFunc(slices.Clone(d.Units), func(u Unit) bool { return slices.Contains(units, u.Key()) })
+	return d
+}
+
 func matches(patterns []string, name string) bool {
 	return len(patterns) == 0 || slices.ContainsFunc(patterns, func(p string) bool {
 		prefix, wild := strings.CutSuffix(p, "*")

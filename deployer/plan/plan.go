@@ -139,7 +139,7 @@ func decide(d Desired, o Observed, u Unit) decision {
 		dec.looping = true
 	case !dec.match.State.IsUp():
 		dec.action = restart
-		dec.changes = startReasons(u, *dec.match, dec.now)
+		dec.changes = startReasons(u, *dec.match, dec.now, t)
 	case u.Route != nil:
 		dec.action, dec.changes = routeReasons(u, *dec.match, host)
 	}
@@ -240,11 +240,19 @@ func reasons(u Unit, now *container.Observed, t option.Told) []release.Change {
 
 // startReasons says why an existing container is started: it stopped, or it is
 // gone back to.
-func startReasons(u Unit, c container.Observed, now *container.Observed) []release.Change {
+func startReasons(u Unit, c container.Observed, now *container.Observed, t option.Told) (list []release.Change) {
 	if now == nil || now.ID == c.ID {
 		return []release.Change{change(u, "start container", "state", string(c.State.Status), "running")}
 	}
-	return []release.Change{change(u, "restart retained container", "container", now.Name, c.Name)}
+	if u.Pin == "" {
+		for _, ch := range differences(u, *now, t) {
+			list = append(list, change(u, "restart retained container", ch.Field, ch.Was, ch.Want))
+		}
+	}
+	if len(list) == 0 {
+		list = append(list, change(u, "restart retained container", "container", now.Name, c.Name))
+	}
+	return list
 }
 
 // routeReasons says what is done about the route of a container that runs as

@@ -169,7 +169,7 @@ func TestPlans(t *testing.T) {
 			plan: `start a: start shop-web-v2, await health of shop-web-v2
 				switch a: switch shop-web to shop-web-v2
 				finish a: stop shop-web-v1, tag acme/shop:latest`,
-			reasons: `a|web|restart retained container|container|shop-web-v1|shop-web-v2`,
+			reasons: `a|web|restart retained container|image|` + digest("v1") + `|` + digest("v2"),
 		},
 		"a container that a crash left without its traffic gets it": {
 			world: func(m *model) {

@@ -38,13 +38,14 @@ type Hosts struct {
 	Skipped map[string]string // left out for now, and why
 	Away    bool              // of Skipped, some only do not answer: they are tried again
 
-	t Terms
+	t     Terms
+	loose map[string]error // of Skipped, those that only Loose left out
 }
 
 // Connect reaches all hosts at once. The error has those that are waited for;
 // Hosts is what there is all the same.
 func Connect(ctx context.Context, fleet Fleet, t Terms) (Hosts, error) {
-	h := Hosts{Servers: map[string]Server{}, Absent: map[string]error{}, Skipped: map[string]string{}, t: t}
+	h := Hosts{Servers: map[string]Server{}, Absent: map[string]error{}, Skipped: map[string]string{}, t: t, loose: map[string]error{}}
 	addresses := h.addresses()
 	if !t.Back {
 		maps.Copy(h.Skipped, t.Cordoned)

@@ -45,11 +45,21 @@ func (h *Hosts) passesOver(host string, err error) string {
 	switch {
 	case unknown && !history.EverRan(h.t.Good, host):
 		return "waits for trust: " + err.Error()
-	case h.t.Loose, h.t.Deploy.XFairlead.Unreachable == spec.UnreachableSkip:
-		h.Away = true
-		return "unreachable: " + err.Error()
+	case h.t.Deploy.XFairlead.Unreachable == spec.UnreachableSkip:
+	case h.t.Loose:
+		h.loose[host] = err
+	default:
+		return ""
 	}
-	return ""
+	h.Away = true
+	return "unreachable: " + err.Error()
+}
+
+// Tighten waits after all for the hosts that were passed over because Loose said
+// so: the error has them.
+func (h *Hosts) Tighten() error {
+	h.t.Loose = false
+	return h.PassOver(h.loose)
 }
 
 // PassOver leaves out those of the absent hosts that are not waited for. The

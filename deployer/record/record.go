@@ -32,6 +32,8 @@ type Kept struct {
 	File     string            `json:"file,omitempty"` // of Files, the deploy.yml itself
 	Version  string            `json:"version"`
 	Digest   string            `json:"digest"`
+	// Brings says that it brings changed secrets to what worked before.
+	Brings bool `json:"brings,omitempty"`
 	// Origin is the release whose containers a rollback brought back.
 	Origin release.ID `json:"origin,omitempty"`
 	// Request is what a person asked for, or what a mending was limited to by

@@ -47,6 +47,13 @@ func pinsStay(t *testing.T, s Store) {
 	if digest, found, err := s.Pinned(ctx, shop(), "sha1", "img:1"); digest != "sha256:a" || !found || err != nil {
 		t.Errorf("pinned %q %t %v", digest, found, err)
 	}
+	ok(t, s.Repin(ctx, shop(), "sha1", "img:1", "sha256:followed"))
+	ok(t, s.Pin(ctx, shop(), "sha1", "img:1", "sha256:a"))
+	for sha, want := range map[string]string{"sha1": "sha256:followed", "sha2": "sha256:b"} {
+		if digest, found, err := s.Pinned(ctx, shop(), sha, "img:1"); digest != want || !found || err != nil {
+			t.Errorf("pinned of %s again: %q %t %v", sha, digest, found, err)
+		}
+	}
 }
 
 func configsComeBack(t *testing.T, s Store) {

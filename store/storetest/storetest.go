@@ -19,6 +19,7 @@ type Store interface {
 	Alerts
 	Effects
 	Pins
+	Configs
 	Holds
 	Cordons
 	Quarantines
@@ -60,10 +61,15 @@ type Effects interface {
 	Effects(ctx context.Context, id release.ID) ([]store.Effect, error)
 }
 
-// Pins remembers digests and configurations.
+// Pins remembers digests.
 type Pins interface {
 	Pin(ctx context.Context, lane release.Lane, sha, ref, digest string) error
+	Repin(ctx context.Context, lane release.Lane, sha, ref, digest string) error
 	Pinned(ctx context.Context, lane release.Lane, sha, ref string) (string, bool, error)
+}
+
+// Configs remembers what releases are made of.
+type Configs interface {
 	SaveConfig(ctx context.Context, id release.ID, body []byte) error
 	Config(ctx context.Context, id release.ID) ([]byte, error)
 }
