@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fairlead-deploy/fairlead/deployer/history"
+	"github.com/fairlead-deploy/fairlead/deployer/hook"
 	"github.com/fairlead-deploy/fairlead/deployer/image"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
 	"github.com/fairlead-deploy/fairlead/deployer/policy"
@@ -42,6 +43,7 @@ type attempt struct {
 	deploy   *spec.Deploy
 	warnings []spec.Warning
 	secrets  map[string]secret.Value
+	tasks    []hook.Task // the hooks of deploy.yml
 	desired  plan.Desired
 	hosts    reach.Hosts
 	recent   []release.Release // newest first
@@ -119,6 +121,9 @@ func (a *attempt) run(ctx context.Context) error {
 		return err
 	}
 	if err := a.gate(ctx, p, observed); err != nil {
+		if p.Empty() {
+			return a.tidied(ctx, observed, err)
+		}
 		return err
 	}
 	return a.locked(ctx, func(ctx context.Context, w *work) error { return w.forward(ctx) })
@@ -312,6 +317,9 @@ func (a *attempt) want(ctx context.Context) (err error) {
 	a.r.Version, a.r.Digest, a.r.Image = a.found.Version, a.found.Digest, a.deploy.Image.Name()
 	in := plan.Inputs{Release: a.r.ID, Revision: a.r.Revision, Version: a.r.Version, Digest: a.r.Digest, Secrets: a.secrets}
 	in.Good, in.Failed = history.Ends(a.recent, a.good)
+	if a.tasks, err = hook.Tasks(a.deploy, cmp.Or(a.source, a.s.files)); err != nil {
+		return &badFileError{err: err}
+	}
 	// Of hosts that are away not all is known, so an identity is without it.
 	anywhere, err := plan.Want(a.deploy, in)
 	if err != nil {
@@ -424,6 +432,7 @@ func (a *attempt) save(ctx context.Context, status release.Status, message strin
 			a.r.Status, a.r.Reason, a.r.Started, a.r.Ended = stored.Status, stored.Reason, stored.Started, stored.Ended
 		}
 	}()
+	message += hook.Aside(a.r, status)
 	a.r.Status, a.r.Reason = status, message
 	if status != release.Queued && status != release.Waiting && a.r.Started.IsZero() {
 		a.r.Started = time.Now()

@@ -84,16 +84,20 @@ func (w *work) back(ctx context.Context) error {
 	if left != nil && !final(left) {
 		return &worldError{left} // the rest goes back when its host is back
 	}
+	said, err := w.hooks.Failed(ctx, left == nil && len(w.base) > 0)
+	if err != nil {
+		return err
+	}
 	if left != nil {
 		w.stands(ctx)
-		return w.save(ctx, release.NeedsHuman, fmt.Sprintf("%s failed (%s), and going back did not work everywhere: %s", w.what(), f.Error(), left))
+		return w.save(ctx, release.NeedsHuman, fmt.Sprintf("%s failed (%s), and going back did not work everywhere: %s%s", w.what(), f.Error(), left, said))
 	}
 	if len(w.base) == 0 {
 		w.outcome("none")
-		return w.save(ctx, release.Failed, fmt.Sprintf("%s failed, and nothing ran before: %s", w.what(), f.Error()))
+		return w.save(ctx, release.Failed, fmt.Sprintf("%s failed, and nothing ran before: %s%s", w.what(), f.Error(), said))
 	}
 	w.outcome("old")
-	return w.save(ctx, release.RolledBack, fmt.Sprintf("%s failed; back on %s on %s: %s", w.what(), w.r.Previous, release.Count(len(w.desired.Hosts()), "host"), f.Error()))
+	return w.save(ctx, release.RolledBack, fmt.Sprintf("%s failed; back on %s on %s: %s%s", w.what(), w.r.Previous, release.Count(len(w.desired.Hosts()), "host"), f.Error(), said))
 }
 
 // final tells whether going back cannot work by waiting: what ran before is

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/fairlead-deploy/fairlead/deployer/hook"
 	"github.com/fairlead-deploy/fairlead/deployer/lock"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
 	"github.com/fairlead-deploy/fairlead/deployer/record"
@@ -16,8 +17,9 @@ import (
 // work is what an attempt does under the lock.
 type work struct {
 	*attempt
-	run  *rollout.Run
-	held *lock.Held
+	run   *rollout.Run
+	held  *lock.Held
+	hooks *hook.Run // nil: it runs none
 	// left has the hosts that are not ours to touch now, and why.
 	left map[string]error
 	// What the hosts run, read under the lock while it was being written.
@@ -60,10 +62,12 @@ func (a *attempt) locked(ctx context.Context, do func(context.Context, *work) er
 }
 
 func (a *attempt) work(held *lock.Held, hosts map[string]rollout.Host) *work {
-	return &work{attempt: a, held: held, run: &rollout.Run{
+	w := &work{attempt: a, held: held, run: &rollout.Run{
 		Hosts: hosts, Journal: record.Journal{Effects: a.d.o.Memory.Effects, ID: a.r.ID}, Guard: held.Check,
 		Log: a.log.With("service", a.r.Lane.String(), "release", a.r.ID),
 	}}
+	w.hooks = w.hooked()
+	return w
 }
 
 func (a *attempt) free(ctx context.Context, held *lock.Held) {
@@ -120,6 +124,9 @@ func (w *work) forward(ctx context.Context) error {
 	if err := w.stopped(ctx); err != nil {
 		return err
 	}
+	if err := w.sweepHooks(ctx, observed); err != nil {
+		return err
+	}
 	p := w.plan(observed)
 	if p.Empty() && !w.resumed && !w.begun {
 		return errUnchanged
@@ -153,11 +160,15 @@ func (w *work) forward(ctx context.Context) error {
 		// What should have been stopped or removed is seen and done next time.
 		w.log.Warn("clean-up is not complete", "release", w.r.ID, "error", err)
 	}
+	said, err := w.hooks.Finish(ctx)
+	if err != nil {
+		return err
+	}
 	if err := w.held.Still(ctx, ""); errors.Is(err, lock.ErrLost) {
 		return err
 	}
 	w.outcome("new")
-	return w.save(ctx, release.Succeeded, w.live())
+	return w.save(ctx, release.Succeeded, w.live()+w.undone()+said)
 }
 
 // stopped tells of a person who stopped the service since its wishes were
@@ -226,6 +237,11 @@ func (w *work) stages(ctx context.Context, p plan.Plan) error {
 				return err
 			}
 		}
+		if st.Name != plan.StagePrepare {
+			if err := w.hooks.Before(ctx); err != nil {
+				return err
+			}
+		}
 		if err := w.run.Do(ctx, []plan.Stage{st}); err != nil {
 			return err
 		}
@@ -234,6 +250,9 @@ func (w *work) stages(ctx context.Context, p plan.Plan) error {
 				return err
 			}
 		}
+	}
+	if err := w.hooks.After(ctx); err != nil {
+		return err
 	}
 	w.r.Live = time.Now()
 	if err := w.save(ctx, release.Watching, fmt.Sprintf("live, watched for %s", w.desired.Policy.Window)); err != nil {
@@ -256,7 +275,11 @@ func (w *work) failed(ctx context.Context, cause error) error {
 			return err
 		}
 		w.stands(ctx)
-		return w.save(ctx, release.NeedsHuman, "halted as on_failure says: "+w.r.Failure.Error())
+		said, err := w.hooks.Failed(ctx, false)
+		if err != nil {
+			return err
+		}
+		return w.save(ctx, release.NeedsHuman, "halted as on_failure says: "+w.r.Failure.Error()+said)
 	}
 	if err := w.save(ctx, release.RollingBack, "going back: "+w.r.Failure.Error()); err != nil {
 		return err

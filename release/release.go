@@ -211,6 +211,7 @@ type Release struct {
 	Changes  []Change      `json:"changes,omitempty"`
 	Only     string        `json:"only,omitempty"` // what a person limited it to, "web on h1"; empty for all roles and hosts
 	Failure  *Failure      `json:"failure,omitempty"`
+	Hooks    []Hook        `json:"hooks,omitempty"`    // those that began, in that order
 	Previous string        `json:"previous,omitempty"` // version that ran before, the rollback's target
 }
 
@@ -237,6 +238,23 @@ type HostOutcome struct {
 	Host   string `json:"host"`
 	State  string `json:"state"` // "old", "prepared", "new", "unknown", "unreachable"
 	Detail string `json:"detail,omitempty"`
+}
+
+// Hook is one command of a hook, or its file, that a release began. It is begun
+// once: what it did is not undone.
+type Hook struct {
+	Name      string    `json:"name"`                // "pre-deploy"
+	Part      int       `json:"part,omitempty"`      // from 1 where the hook has several commands
+	Command   string    `json:"command"`             // as written, or the path of the file in the repository
+	Host      string    `json:"host,omitempty"`      // empty: the machine that Fairlead runs on
+	Container string    `json:"container,omitempty"` // its id there
+	Started   time.Time `json:"started,omitzero"`
+	Ended     time.Time `json:"ended,omitzero"` // zero while it may still run
+	ExitCode  int       `json:"exit_code"`
+	Failed    string    `json:"failed,omitempty"` // why it did not do its work, one clause
+	// Output is the end of what it printed, secrets replaced: all hooks of a
+	// release together at most 64 KiB.
+	Output []string `json:"output,omitempty"`
 }
 
 // Class says whose fault a failure is.

@@ -75,9 +75,13 @@ func (e engine) CopyTo(ctx context.Context, id, dir string, stream io.Reader) er
 	return e.p.changeOr(ctx, e.h, "copy to "+e.label(id), unpack(entries), unpack(entries[:len(entries)/2]))
 }
 
-// mounted is the folder, relative to the home, that a container has at dir.
+// mounted is the folder, relative to the home, that a container has at dir. What
+// is in no folder of the host is in the container's own, below containers.
 func (e engine) mounted(id, dir string) (string, error) {
 	if b := e.h.find(id); b != nil {
+		if dir == "/" {
+			return "containers/" + b.id, nil
+		}
 		for _, m := range b.spec.Mounts {
 			if m.Kind == container.Bind && m.Target == dir {
 				return strings.TrimPrefix(m.Source, "/root/"), nil

@@ -119,6 +119,7 @@ func (e engine) Start(ctx context.Context, id string) error {
 			b.exit = 128
 			return fmt.Errorf("%s: network %s: %w", call, b.spec.Network, docker.ErrNotFound)
 		}
+		e.h.hookStarts(b)
 		b.up, b.started, b.exit = true, time.Now(), 0
 		return nil
 	}), e.with(call, id, func(b *box) error {
@@ -143,6 +144,9 @@ func (e engine) Stop(ctx context.Context, id string, _ time.Duration) error {
 			b.status = container.Exited
 		}
 		b.up, b.exit, b.ended = false, 0, time.Now()
+		if _, hook := e.h.hook(b); hook {
+			b.exit = 137
+		}
 		if s.Status != container.Running { // it had ended by itself
 			b.exit = s.ExitCode
 		}

@@ -114,6 +114,9 @@ func (h *Host) clock(at time.Time) time.Time {
 // state computes what the engine shows of a container now.
 func (h *Host) state(b *box) container.State {
 	s := container.State{Status: b.status, ExitCode: b.exit, StartedAt: h.clock(b.started), Health: container.NoHealth}
+	if how, is := h.hook(b); is && !b.started.IsZero() {
+		return h.hookState(b, how, s)
+	}
 	if !b.up {
 		return s
 	}

@@ -27,6 +27,8 @@ type App struct {
 	Assets map[string]string
 	// Rejects are values of its variable KEY with which it answers 503.
 	Rejects []string
+	// Hooks is how its hooks behave, by their names: "pre-deploy 2".
+	Hooks map[string]Hook
 	// OnlyOn has the hosts where this happens; elsewhere it works. Empty: all.
 	OnlyOn []string
 }
@@ -69,6 +71,7 @@ type World struct {
 	calls      map[called]int // how often each call was made
 	effects    []Effect
 	violations []string
+	hooks      []string // that were started, by their containers' names
 	crash      Crash
 	crashed    bool
 	forced     []forced

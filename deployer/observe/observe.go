@@ -94,7 +94,7 @@ func one(ctx context.Context, lane release.Lane, name string, connect Connect) p
 		if l[plan.LabelService] == lane.Service && l[plan.LabelDestination] == lane.Destination && l[plan.LabelRole] != "" {
 			seen.Containers = append(seen.Containers, c)
 		} else {
-			seen.Others = append(seen.Others, c.Spec.Image)
+			seen.Others, seen.Beside = append(seen.Others, c.Spec.Image), append(seen.Beside, c)
 		}
 	}
 	switch {

@@ -18,6 +18,9 @@ type Host struct {
 	// Others are the images that containers of other services and destinations
 	// were made of: their rollbacks need them.
 	Others []string
+	// Beside are the containers that are none of the lane's roles: accessories
+	// are among them.
+	Beside []container.Observed
 	Proxy  Proxy
 	Routes []Live
 	Self   string // id of the container that Fairlead runs in; "" for none

@@ -16,6 +16,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer"
 	"github.com/fairlead-deploy/fairlead/deployer/fleettest"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
+	"github.com/fairlead-deploy/fairlead/deployer/policy"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
 	"github.com/fairlead-deploy/fairlead/internal/secret"
 	"github.com/fairlead-deploy/fairlead/release"
@@ -31,12 +32,13 @@ const (
 
 // commit is one revision of the repository.
 type commit struct {
-	sha   string
-	image string // tag; empty leaves the image to the commit
-	env   string // a clear variable's value
-	alone bool   // there is no role but web
-	more  string // YAML below x-fairlead
-	proxy string // YAML below proxy
+	sha    string
+	image  string // tag; empty leaves the image to the commit
+	env    string // a clear variable's value
+	alone  bool   // there is no role but web
+	more   string // YAML below x-fairlead
+	proxy  string // YAML below proxy
+	script string // of .kamal/hooks/pre-app-boot
 }
 
 func (c commit) revision() release.Revision {
@@ -73,7 +75,11 @@ x-fairlead:
 		before, worker, _ := strings.Cut(text, "  worker:\n")
 		text = before + worker[strings.Index(worker, "proxy:\n"):]
 	}
-	return fstest.MapFS{"config/deploy.yml": {Data: []byte(text)}}
+	files := fstest.MapFS{"config/deploy.yml": {Data: []byte(text)}}
+	if c.script != "" {
+		files[".kamal/hooks/pre-app-boot"] = &fstest.MapFile{Data: []byte(c.script), Mode: 0o755}
+	}
+	return files
 }
 
 // daemon runs deployers, one after another, on one world.
@@ -141,7 +147,7 @@ func (s *daemon) start() {
 	s.d = deployer.New(deployer.Options{
 		Memory: s.process.Hand(), Fleet: s.process, Registry: s.process,
 		Settings: func(string) (deployer.Settings, bool) {
-			return deployer.Settings{Mode: s.mode, Secrets: func(context.Context, fs.FS, string, string) (secret.Source, error) {
+			return deployer.Settings{Mode: s.mode, Policy: policy.Policy{Allow: []string{"hooks"}}, Secrets: func(context.Context, fs.FS, string, string) (secret.Source, error) {
 				return secret.Source{vault{s}}, nil
 			}}, true
 		},

@@ -21,8 +21,14 @@ var (
 // scenario runs f in a bubble with a daemon, and stops the daemon.
 func scenario(t *testing.T, hosts []string, f func(s *daemon)) {
 	t.Helper()
+	scenarioOf(t, 1, hosts, f)
+}
+
+// scenarioOf is scenario with a seed of its own.
+func scenarioOf(t *testing.T, seed uint64, hosts []string, f func(s *daemon)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		s := begin(t, 1, hosts...)
+		s := begin(t, seed, hosts...)
 		f(s)
 		s.lawful()
 		s.stop()

@@ -1,0 +1,129 @@
+package hook
+
+import (
+	"fmt"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-shellwords"
+
+	"github.com/fairlead-deploy/fairlead/deployer/spec"
+	"github.com/fairlead-deploy/fairlead/deployer/spec/hooks"
+)
+
+// How long a command of a hook may take where deploy.yml does not say it. What
+// is run after a failure keeps its end from being told.
+const (
+	deadline     = 30 * time.Minute
+	deadlineBack = 5 * time.Minute
+)
+
+// maxScript bounds a hook's file.
+const maxScript = 1 << 20
+
+// Task is one command of a hook, or the file of one.
+type Task struct {
+	Hook     string // "pre-deploy"
+	Part     int    // from 1; 0 where the hook has only this one
+	Shown    string // the command as written, or the path of the file
+	Argv     []string
+	Script   []byte // the file's content; nil for a command
+	Place    hooks.Place
+	Deadline time.Duration
+}
+
+// String names the task: "pre-deploy", or "pre-deploy 2".
+func (t Task) String() string {
+	if t.Part == 0 {
+		return t.Hook
+	}
+	return fmt.Sprintf("%s %d", t.Hook, t.Part)
+}
+
+// Tasks are what a deploy.yml's hooks come to, in the file's order: first the
+// file of a hook, then the commands written for it. files is what deploy.yml
+// was read from.
+func Tasks(d *spec.Deploy, files fs.FS) ([]Task, error) {
+	var list []Task
+	for _, name := range hooks.Names() {
+		if !hooks.Runs(name) {
+			continue
+		}
+		of, err := named(d, files, name)
+		if err != nil {
+			return nil, err
+		}
+		if len(of) > 1 {
+			for i := range of {
+				of[i].Part = i + 1
+			}
+		}
+		list = append(list, of...)
+	}
+	return list, nil
+}
+
+func named(d *spec.Deploy, files fs.FS, name string) ([]Task, error) {
+	o := d.XFairlead.Hooks[name]
+	base := Task{Hook: name, Place: hooks.InContainer, Deadline: deadline}
+	if isBack(name) {
+		base.Deadline = deadlineBack
+	}
+	if o.Deadline > 0 {
+		base.Deadline = o.Deadline
+	}
+	if o.Run != "" {
+		base.Place = o.Run
+	}
+	var list []Task
+	if slices.Contains(d.HookFiles, name) {
+		t := base
+		t.Shown = path.Join(d.HooksPath, name)
+		text, err := fs.ReadFile(files, t.Shown)
+		switch {
+		case err != nil:
+			return nil, fmt.Errorf("read hook: %w", err)
+		case len(text) > maxScript:
+			return nil, fmt.Errorf("read hook %s: it has %d bytes; %d are the most", t.Shown, len(text), maxScript)
+		}
+		t.Script = text
+		list = append(list, t)
+	}
+	for _, h := range d.Hooks {
+		if h.Name != name {
+			continue
+		}
+		for _, command := range h.Commands {
+			t := base
+			if o.Run == "" {
+				t.Place = h.Run
+			}
+			t.Shown, t.Argv = command, argv(command)
+			list = append(list, t)
+		}
+	}
+	return list, nil
+}
+
+// argv splits a command into words where nothing in it asks for a shell, so
+// that it runs in images without one; else it is the image's shell's.
+func argv(command string) []string {
+	p := shellwords.NewParser()
+	p.ParseEnv, p.ParseBacktick, p.ParseComment = false, false, false
+	words, err := p.Parse(command)
+	if err != nil || len(words) == 0 || strings.ContainsAny(command, "$`\\|&;<>()*?[]{}~#!\n") || strings.Contains(words[0], "=") {
+		return []string{"sh", "-c", command}
+	}
+	return words
+}
+
+// isBack tells the hooks that run on the way back.
+func isBack(name string) bool { return name == onFailure || name == onRollback }
+
+const (
+	onFailure  = "on-failure"
+	onRollback = "on-rollback"
+)

@@ -1,0 +1,73 @@
+package deployer
+
+import (
+	"cmp"
+	"context"
+	"time"
+
+	"github.com/fairlead-deploy/fairlead/deployer/history"
+	"github.com/fairlead-deploy/fairlead/deployer/hook"
+	"github.com/fairlead-deploy/fairlead/deployer/plan"
+	"github.com/fairlead-deploy/fairlead/release"
+)
+
+// hooked makes what runs the release's hooks; nil where it runs none. What
+// mends runs none: they ran when its release came.
+func (w *work) hooked() *hook.Run {
+	like, ok := hook.Place(w.desired)
+	if !ok || len(w.tasks) == 0 || w.mends || history.Mends(w.r) {
+		return nil
+	}
+	return &hook.Run{
+		Work: w.run, Like: like, Tasks: w.tasks, Release: &w.r, Note: w.progress,
+		Hosts: w.desired.Hosts(), Roles: w.s.req.Roles, Rollback: w.s.req.Rollback, Secrets: w.secrets,
+	}
+}
+
+// progress records the release as it is, with what there is to say.
+func (a *attempt) progress(ctx context.Context, message string) error {
+	_, err := a.d.o.Memory.Releases.Save(ctx, a.r, release.Event{At: time.Now(), Kind: release.EventProgress, Message: message})
+	return err
+}
+
+// hooking are the releases whose hooks may go on: this one, and those that a
+// mending comes in between.
+func (a *attempt) hooking() []release.ID {
+	ids := []release.ID{a.r.ID}
+	for _, r := range a.recent {
+		if a.mends && !r.Status.Terminal() {
+			ids = append(ids, r.ID)
+		}
+	}
+	return ids
+}
+
+// sweepHooks ends what hooks of releases that do not go on left behind.
+func (w *work) sweepHooks(ctx context.Context, o plan.Observed) error {
+	return hook.Sweep(ctx, w.run, w.r.Lane, o, w.hooking())
+}
+
+// tidied ends what hooks left behind where nothing else is to be done. err is
+// what the attempt comes to.
+func (a *attempt) tidied(ctx context.Context, o plan.Observed, err error) error {
+	if a.settings.Mode == ModeObserve || !hook.Left(a.r.Lane, o, a.hooking()) {
+		return err
+	}
+	return a.locked(ctx, func(ctx context.Context, w *work) error {
+		return cmp.Or(w.sweepHooks(ctx, o), err)
+	})
+}
+
+// undone says of a person's rollback what hooks did that it does not undo.
+func (w *work) undone() (said string) {
+	if w.target == nil || w.mends {
+		return ""
+	}
+	for _, r := range w.good {
+		if r.ID == w.target.ID || r.Version == w.target.Version {
+			break
+		}
+		said += hook.NotUndone(r)
+	}
+	return said
+}
