@@ -3,6 +3,7 @@ package notify
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/fairlead-deploy/fairlead/release"
 )
@@ -26,6 +27,9 @@ func (r Rule) Wants(ev release.Event) (bool, string) {
 	if len(r.Services) > 0 && ev.Lane != (release.Lane{}) &&
 		!slices.Contains(r.Services, ev.Lane.Service) && !slices.Contains(r.Services, ev.Lane.String()) {
 		return false, fmt.Sprintf("%s is not one of the channel's services", ev.Lane)
+	}
+	if strings.HasPrefix(ev.Key, release.Newer) {
+		return false, "no trouble: status shows what is newer"
 	}
 	switch ev.Kind {
 	case release.EventAlert, release.EventRecovered:

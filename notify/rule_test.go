@@ -28,6 +28,17 @@ func TestTheDefaultRuleTellsEndsWaitingAndAlerts(t *testing.T) {
 	}
 }
 
+func TestNobodyIsWokenForSomethingNewer(t *testing.T) {
+	for _, kind := range []release.EventKind{release.EventAlert, release.EventRecovered} {
+		if wanted, why := (notify.Rule{Every: true}).Wants(release.Event{Kind: kind, Key: release.Newer + "tag/shop"}); wanted || why == "" {
+			t.Errorf("%s: %t, %q", kind, wanted, why)
+		}
+		if wanted, _ := (notify.Rule{}).Wants(release.Event{Kind: kind, Key: "world/shop"}); !wanted {
+			t.Errorf("%s of a trouble is missing", kind)
+		}
+	}
+}
+
 func TestRulesNarrow(t *testing.T) {
 	failed := release.Event{Kind: release.EventStatus, Lane: release.Lane{Service: "shop", Destination: "production"},
 		Release: &release.Release{Status: release.Failed}}

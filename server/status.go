@@ -49,6 +49,9 @@ type Service struct {
 	// Apart are the hosts that do not run LastSuccess as they should, with the
 	// reason: skipped, unwell, unreachable.
 	Apart []release.HostOutcome `json:"apart,omitempty"`
+	// Newer is what is there and does not run, a sentence each with what brings
+	// it: a tag that moved, secrets that changed.
+	Newer []string `json:"newer,omitempty"`
 
 	Latest      *release.Release `json:"latest,omitempty"`       // newest attempt
 	LastSuccess *release.Release `json:"last_success,omitempty"` // what runs, unless a rollout is under way
@@ -94,6 +97,7 @@ func (s *Server) look(ctx context.Context, now time.Time) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
+	alerts, newer := apartFromNews(alerts)
 	st := Status{At: now, Cordons: cordons, Repositories: []Repository{}, Services: []Service{}, Alerts: notNil(alerts)}
 	for _, name := range slices.Sorted(slices.Values(s.o.Repos())) {
 		repo := repository(name, looks)
@@ -101,6 +105,9 @@ func (s *Server) look(ctx context.Context, now time.Time) (Status, error) {
 		services, err := s.services(ctx, repo, holds)
 		if err != nil {
 			return Status{}, err
+		}
+		for i, svc := range services {
+			services[i].Newer = newer[svc.Lane]
 		}
 		st.Services = append(st.Services, services...)
 	}
@@ -153,6 +160,19 @@ func (s *Server) services(ctx context.Context, repo Repository, holds []release.
 		services = append(services, svc)
 	}
 	return services, nil
+}
+
+// apartFromNews takes the alerts out that tell of no trouble.
+func apartFromNews(all []release.Event) (alerts []release.Event, newer map[release.Lane][]string) {
+	newer = map[release.Lane][]string{}
+	for _, ev := range all {
+		if strings.HasPrefix(ev.Key, release.Newer) {
+			newer[ev.Lane] = append(newer[ev.Lane], ev.Message)
+			continue
+		}
+		alerts = append(alerts, ev)
+	}
+	return alerts, newer
 }
 
 // apart are the hosts of a release that do not run it as they should.

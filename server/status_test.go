@@ -99,6 +99,8 @@ func populate(t *testing.T, st *store.Store) []string {
 	}
 	_, err := st.Raise(ctx, release.Event{At: now.Add(-time.Hour), Kind: release.EventAlert, Key: "disk web1", Message: "web1: disk 97 % full"})
 	check(t, err)
+	_, err = st.Raise(ctx, release.Event{At: now.Add(-time.Minute), Lane: release.Lane{Service: "shop", Destination: "production"}, Key: release.Newer + "tag/shop-production", Message: "the tag v42 names another image now"})
+	check(t, err)
 	return []string{"shop", "blog", "wiki", "mail", "cart", "pay", "docs", "new"}
 }
 

@@ -23,6 +23,9 @@ func (st Status) WriteText(w io.Writer) error {
 		for _, h := range s.Apart {
 			row(table, "", "", strings.TrimSuffix(h.Host+" "+h.State+": "+h.Detail, ": "))
 		}
+		for _, news := range s.Newer {
+			row(table, "", "", "newer available: "+news)
+		}
 		if s.Next != "" && s.State != OnCommit {
 			row(table, "", "", "→ "+s.Next)
 		}

@@ -24,7 +24,6 @@ var pendingFeatures = []pendingFeature{
 	pending(`hooks\.(docker-setup|pre-build|pre-proxy-reboot|post-proxy-reboot)`, neverHook),
 	pending(`builder`, "images are not built yet; the registry must have them"),
 	pending(`x-fairlead\.roles\.[^.]+\.scale`, "one container per host for now"),
-	pending(`x-fairlead\.follow`, "of its words secrets works; a moved tag rolls out with the next commit for now"),
 	pending(`x-fairlead\.proxy\..*`, "the proxy that runs is used, else Fairlead's own"),
 	pending(`proxy\.run\.(registry|repository|version|options)|servers\.[^.]+\.proxy\.run\.(registry|repository|version|options)`, "Fairlead's own proxy is booted where none runs"),
 	pending(`boot\.parallel_roles`, "the roles of one host start one after another"),

@@ -91,6 +91,11 @@ func newest(a *command.Asking) (id release.ID) {
 func besides(st server.Status, r release.Release) string {
 	var lines []string
 	for _, s := range st.Services {
+		if s.Lane == r.Lane {
+			for _, news := range s.Newer {
+				lines = append(lines, "newer available: "+news)
+			}
+		}
 		if s.Lane == r.Lane && s.State == server.Held {
 			lines = append(lines, s.Reason+"; "+cmp.Or(s.Next, "`fairlead resume "+s.Lane.String()+"` follows Git again"))
 		}

@@ -25,6 +25,10 @@ func TestExplainTellsOfHoldsAndOfRefusedCallsOfTheReleasesOwnWebhook(t *testing.
 	if got := besides(st, r); got != strings.Join(want, "\n") || !strings.Contains(got, "12 webhook calls") {
 		t.Errorf("it says\n%s\nwant\n%s", got, strings.Join(want, "\n"))
 	}
+	st.Services[0].Newer = []string{"secrets changed"}
+	if got := besides(st, r); !strings.HasPrefix(got, "newer available: secrets changed\n") {
+		t.Errorf("it says %q", got)
+	}
 	st.Services, st.At = nil, now.Add(2*time.Hour)
 	st.Refused[0].LastHour = 0
 	if got := besides(st, r); got != "" {

@@ -32,6 +32,12 @@ func (s Style) Plan(p release.Plan, verbose bool) string {
 		}
 		b.WriteString("  " + Plain(orphan) + "\n")
 	}
+	for i, news := range p.Newer {
+		if i == 0 {
+			b.WriteString("\n" + s.Title("Newer available") + "\n")
+		}
+		b.WriteString("  " + Plain(news) + "\n")
+	}
 	if p.Waits != "" {
 		b.WriteString("\n" + s.paint(yellow, "It would wait: "+Plain(p.Waits)) + "\n")
 	}

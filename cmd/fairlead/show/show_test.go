@@ -93,6 +93,13 @@ func TestAPlanWithNothingToDoIsOneLine(t *testing.T) {
 	}
 }
 
+func TestAPlanNamesWhatIsNewerAndWouldNotBeBrought(t *testing.T) {
+	p := release.Plan{Lane: shop, Revision: revision, Version: revision.SHA, Newer: []string{"the tag v1 names another image now"}}
+	if got := (show.Style{}).Plan(p, false); !strings.Contains(got, "nothing to do") || !strings.HasSuffix(got, "\nNewer available\n  the tag v1 names another image now\n") {
+		t.Errorf("got %q", got)
+	}
+}
+
 func TestWhatAnotherChangeExplainsIsFoldedAway(t *testing.T) {
 	fields := func(list []release.Change) string {
 		var names []string
