@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fairlead-deploy/fairlead/daemon/config"
+	"github.com/fairlead-deploy/fairlead/release"
 )
 
 // fileEvery is how often the configuration's file is compared with what is in
@@ -20,6 +21,7 @@ func (d *Daemon) watchFile(ctx context.Context, changed chan<- *config.Config) {
 		return
 	}
 	last, _ := os.ReadFile(d.o.File)
+	d.alarm(ctx, nil) // this one was read
 	tick := time.NewTicker(fileEvery)
 	defer tick.Stop()
 	for {
@@ -42,6 +44,9 @@ func (d *Daemon) watchFile(ctx context.Context, changed chan<- *config.Config) {
 		c, err := config.Load(d.o.File)
 		if err != nil {
 			d.o.Log.Error("configuration is not right; the old one stays in force", "file", d.o.File, "error", err)
+		}
+		d.alarm(ctx, err)
+		if err != nil {
 			continue
 		}
 		if old := d.current().conf; old.Socket != c.Socket || old.Listen != c.Listen || old.DataDir != c.DataDir {
@@ -53,5 +58,19 @@ func (d *Daemon) watchFile(ctx context.Context, changed chan<- *config.Config) {
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// alarm raises an alert where fairlead.yml is not right, and ends it where it
+// is: what somebody wrote there may never come into force, unnoticed.
+func (d *Daemon) alarm(ctx context.Context, wrong error) {
+	ev := release.Event{Key: "fairlead.yml", Message: d.o.File + " is right again, and in force"}
+	say := d.store.Clear
+	if wrong != nil {
+		say = d.store.Raise
+		ev.Message = d.o.File + " is not right, and the one read before stays in force; `fairlead check` names the mistakes"
+	}
+	if _, err := say(ctx, ev); err != nil {
+		d.o.Log.Error("alert not stored", "key", ev.Key, "error", err)
 	}
 }

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -27,11 +28,26 @@ func TestAWrongConfigurationIsRefusedAndARightOneIsPassedOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	data := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
+		st, err := store.Open(t.Context(), data, store.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer st.Close()
+		alerts := func(want int) {
+			t.Helper()
+			list, err := st.Alerts(t.Context())
+			if err != nil || len(list) != want || want > 0 && !strings.Contains(list[0].Message, "stays in force; `fairlead check`") {
+				t.Errorf("alerts: %v, %v", list, err)
+			}
+		}
 		var log bytes.Buffer
 		asked, changed := make(chan struct{}), make(chan *config.Config)
-		d := &Daemon{o: Options{File: file, Reload: asked, Log: slog.New(slog.NewTextHandler(&log, nil))}, parts: &parts{conf: conf}}
-		go d.watchFile(t.Context(), changed)
+		d := &Daemon{o: Options{File: file, Reload: asked, Log: slog.New(slog.NewTextHandler(&log, nil))}, parts: &parts{conf: conf}, store: st}
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		go d.watchFile(ctx, changed)
 		synctest.Wait()
 
 		write("repositories: { shop: { url: /srv/shop.git, brnch: main } }\n")
@@ -40,11 +56,13 @@ func TestAWrongConfigurationIsRefusedAndARightOneIsPassedOn(t *testing.T) {
 		if !strings.Contains(log.String(), "stays in force") || !strings.Contains(log.String(), "brnch") {
 			t.Errorf("of a wrong file it says %q", log.String())
 		}
+		alerts(1)
 		write("repositories: { shop: { url: /srv/shop.git }, blog: { url: /srv/blog.git } }\nlisten: none\n")
 		c := <-changed // nobody asked: it saw that the file is another
 		if len(c.Repositories) != 2 || c.Listen != conf.Listen {
 			t.Errorf("passed on was %+v", c)
 		}
+		alerts(0)
 	})
 }
 

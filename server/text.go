@@ -44,7 +44,7 @@ func (st Status) WriteText(w io.Writer) error {
 	if len(st.Alerts) > 0 {
 		section(table, "Alerts")
 		for _, a := range st.Alerts {
-			row(table, a.At.UTC().Format("2006-01-02 15:04 MST"), "", a.Message)
+			row(table, a.At.UTC().Format("2006-01-02 15:04 MST"), a.Lane.String(), a.Message)
 		}
 	}
 	if err := table.Flush(); err != nil {

@@ -23,10 +23,20 @@ func Operator(cmd *cobra.Command) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := config.Load(file)
+	c, err := Load(file)
 	unasked := !cmd.Flags().Changed("config") && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission))
 	if unasked {
 		return nil, nil
+	}
+	return c, err
+}
+
+// Load reads a fairlead.yml; where there is none, the error says how to come by
+// one.
+func Load(file string) (*config.Config, error) {
+	c, err := config.Load(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = Hint("`fairlead install` makes one, and --config says where it is", "%w", err)
 	}
 	return c, err
 }
@@ -51,25 +61,39 @@ type Asking struct {
 // knock is how long a daemon has to say that it is there.
 const knock = 20 * time.Second
 
-// Ask finds the daemon; client.ErrNoDaemon where there is none.
+// Ask finds the daemon; client.ErrNoDaemon where there is none. One that runs
+// is asked though fairlead.yml was made wrong since: Conf is nil then.
 func Ask(cmd *cobra.Command) (*Asking, error) {
-	conf, err := Operator(cmd)
-	if err != nil {
-		return nil, err
+	conf, wrong := Operator(cmd)
+	if _, ok := errors.AsType[config.Problems](wrong); wrong != nil && !ok {
+		return nil, wrong
 	}
 	socket, err := cmd.Flags().GetString("socket")
 	if err != nil {
 		return nil, err
 	}
-	if conf != nil {
+	file, err := cmd.Flags().GetString("config")
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case conf != nil:
 		socket = cmp.Or(socket, conf.Socket)
+	case wrong != nil:
+		socket = cmp.Or(socket, config.SocketOf(file))
 	}
 	a := &Asking{Client: client.New(cmp.Or(socket, config.DefaultSocket)), Conf: conf}
 	ctx, cancel := context.WithTimeoutCause(cmd.Context(), knock, errors.New("the daemon does not answer; see its log"))
 	defer cancel()
 	if a.Standing, err = a.Status(ctx); err != nil {
 		a.Close()
+		if wrong != nil {
+			err = wrong
+		}
 		return nil, err
+	}
+	if wrong != nil {
+		Warn(cmd, "%s is not right, and the daemon goes by the one that it read before; `fairlead check` names the mistakes", file)
 	}
 	return a, nil
 }

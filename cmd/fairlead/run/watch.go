@@ -12,7 +12,6 @@ import (
 
 	"github.com/fairlead-deploy/fairlead/cmd/fairlead/command"
 	"github.com/fairlead-deploy/fairlead/daemon"
-	"github.com/fairlead-deploy/fairlead/daemon/config"
 	"github.com/fairlead-deploy/fairlead/internal/systemd"
 )
 
@@ -41,7 +40,7 @@ Exit status: 0 when told to stop, 1 when it could not start or go on.`,
 			if err != nil {
 				return err
 			}
-			conf, err := config.Load(file)
+			conf, err := command.Load(file)
 			if err != nil {
 				return err
 			}
