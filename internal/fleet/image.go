@@ -32,8 +32,10 @@ type Image struct {
 	Path   string
 	// Files are more files by their absolute path, mode 0644.
 	Files map[string]string
-	// Cmd are the arguments of the program.
+	// Cmd are the arguments of the program; with a Dir, the folder that it
+	// starts in, it is the whole command, and there is no entrypoint.
 	Cmd []string
+	Dir string
 	// Env, Labels, Healthcheck (argv after CMD) and Ports ("80/tcp") are as in
 	// a Dockerfile.
 	Env, Labels map[string]string
@@ -107,7 +109,10 @@ func (i Image) Build() (v1.Image, error) {
 }
 
 func (i Image) config() v1.Config {
-	c := v1.Config{Entrypoint: []string{i.path()}, Cmd: i.Cmd, Labels: i.Labels, User: i.User, ExposedPorts: map[string]struct{}{}}
+	c := v1.Config{Entrypoint: []string{i.path()}, Cmd: i.Cmd, WorkingDir: i.Dir, Labels: i.Labels, User: i.User, ExposedPorts: map[string]struct{}{}}
+	if i.Dir != "" {
+		c.Entrypoint = nil
+	}
 	for _, key := range slices.Sorted(maps.Keys(i.Env)) {
 		c.Env = append(c.Env, key+"="+i.Env[key])
 	}

@@ -16,6 +16,9 @@
 //	DRAIN=10s          how long SIGTERM waits for requests under way
 //
 // `app health [PATH]` asks the running one and exits 0 or 1, for HEALTHCHECK.
+// Called by the name rails it knows some of Rails' words: `rails jobs:…` is a
+// worker, `rails server` the web server, and any other (`rails db:migrate`) is
+// said, and the end.
 //
 // Lives here: behaviour that a deployment can meet. May not live here: anything
 // of Fairlead's.
@@ -28,7 +31,9 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -38,15 +43,27 @@ func main() {
 	if len(args) > 0 && args[0] == "health" {
 		os.Exit(health(args[1:]))
 	}
-	code, err := run()
+	mode := os.Getenv("MODE")
+	if filepath.Base(os.Args[0]) == "rails" && len(args) > 0 {
+		switch {
+		case args[0] == "server":
+		case strings.HasPrefix(args[0], "jobs:"):
+			mode = "worker"
+		default:
+			fmt.Println("rails", strings.Join(args, " "))
+			return
+		}
+	}
+	code, err := run(mode)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "app:", err)
 	}
 	os.Exit(code)
 }
 
-func run() (code int, err error) {
+func run(mode string) (code int, err error) {
 	k, err := knobsFrom(os.Getenv)
+	k.worker = mode == "worker"
 	if err != nil {
 		return 2, err
 	}
@@ -139,8 +156,8 @@ func knobsFrom(env func(string) string) (knobs, error) {
 	}
 	k := knobs{
 		port: or("PORT", "80"), bind: env("BIND"), version: or("VERSION", "unknown"), health: or("HEALTH", "ok"),
-		worker: env("MODE") == "worker", ignoreTerm: env("IGNORE_TERM") != "",
-		bootDelay: duration("BOOT_DELAY", "0s"), dieAfter: duration("DIE_AFTER", "0s"), drain: duration("DRAIN", "30s"),
+		ignoreTerm: env("IGNORE_TERM") != "",
+		bootDelay:  duration("BOOT_DELAY", "0s"), dieAfter: duration("DIE_AFTER", "0s"), drain: duration("DRAIN", "30s"),
 		sickAfter: duration("SICK_AFTER", "0s"), exit: number("EXIT"), eatMB: number("EAT_MB"),
 	}
 	switch k.health {

@@ -19,7 +19,7 @@ const maxBody = 16 << 20
 // routes are the application's pages:
 //
 //	GET  /version          the version
-//	GET  /up               the health check
+//	GET  /up, /health      the health check
 //	GET  /slow?ms=500      answers "done VERSION" after that time
 //	POST /echo             answers its body
 //	GET  /env?name=X       answers the variable's value, 404 if it is not set
@@ -35,7 +35,9 @@ func routes(k knobs) http.Handler {
 	host, _ := os.Hostname() // shown only
 	say("GET /version", k.version)
 	say("GET /{$}", "Hello from "+k.version+" on "+host)
-	mux.Handle("GET /up", up(k.health, k.sickAfter))
+	health := up(k.health, k.sickAfter)
+	mux.Handle("GET /up", health)
+	mux.Handle("GET /health", health)
 	mux.HandleFunc("GET /slow", slow(k.version))
 	mux.HandleFunc("POST /echo", func(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).EnableFullDuplex()       // else the rest of the body is dropped at the first write
