@@ -76,7 +76,7 @@ func (k cordons) Uncordon(ctx context.Context, host, by string) error {
 func (k cordons) changed(by, what string) {
 	p := k.d.current()
 	k.d.o.Log.Info(what, "by", by)
-	for name := range p.conf.Repositories {
+	for name := range projects(p.conf) {
 		p.watcher.Trigger(name, release.Cause{Kind: release.CauseReconcile, Actor: by, Detail: what})
 	}
 }

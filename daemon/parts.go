@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/fairlead-deploy/fairlead/daemon/buttons"
-	"github.com/fairlead-deploy/fairlead/daemon/commits"
 	"github.com/fairlead-deploy/fairlead/daemon/config"
+	"github.com/fairlead-deploy/fairlead/daemon/fanout"
 	"github.com/fairlead-deploy/fairlead/daemon/secrets"
 	"github.com/fairlead-deploy/fairlead/deployer"
 	"github.com/fairlead-deploy/fairlead/deployer/host"
@@ -63,11 +63,13 @@ func (d *Daemon) make(ctx context.Context, c *config.Config) (_ *parts, err erro
 		return nil, err
 	}
 	p.witness = &witness{Submitter: destinations{c, p.deployer}}
+	all := projects(c)
+	fan := fanout.New(fanout.Options{Submitter: p.witness, Looks: d.store, Noted: d.glances.note, Deployed: d.deployed, Log: d.o.Log}, all)
 	p.watcher, err = watcher.New(watcher.Options{
-		Submitter: p.witness, Looks: d.store, Noted: d.glances.note, Random: d.random.Float64, Log: d.o.Log,
+		Submitter: fan, Looks: fan, Noted: fan.Noted, Random: d.random.Float64, Log: d.o.Log,
 		Open: func(r watcher.Repository) (watcher.Remote, error) {
 			m, err := p.mirrors.Open(mirror.Remote{Name: r.Name, URL: r.URL, Auth: r.Auth})
-			return commits.New(m, readings(c.Repositories[r.Name])), err
+			return openRepository(c, m, all[r.Name]), err
 		},
 	}, repos)
 	if err != nil {
@@ -115,6 +117,15 @@ func (d *Daemon) newDeployer(c *config.Config, pool *host.Pool, reg *registry.Cl
 		Settings: func(repo string) (deployer.Settings, bool) { return d.confided(c, repo) },
 		Owner:    owner, Rand: d.random.fork(), Log: d.o.Log,
 	}), nil
+}
+
+// deployed is the commit that Git led a project to last.
+func (d *Daemon) deployed(ctx context.Context, project string) (release.Revision, bool, error) {
+	list, err := d.store.Releases(ctx, store.Filter{Repo: project, Statuses: []release.Status{release.Succeeded, release.Unchanged}, Limit: 1})
+	if err != nil || len(list) == 0 {
+		return release.Revision{}, false, err
+	}
+	return list[0].Revision, true, nil
 }
 
 func newRegistry(c *config.Config) (*registry.Client, error) {
@@ -186,7 +197,8 @@ func settingsOf(r config.Repository) deployer.Settings {
 
 func newHooks(c *config.Config, trigger webhook.Trigger, refused *webhook.Refusals) (http.Handler, error) {
 	var sources []webhook.Source
-	for name, r := range c.Repositories {
+	for name, all := range projects(c) {
+		r := c.Repositories[all[0].Name]
 		if r.Webhook == nil {
 			continue
 		}

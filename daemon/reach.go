@@ -19,7 +19,6 @@ import (
 	"github.com/fairlead-deploy/fairlead/internal/registry"
 	"github.com/fairlead-deploy/fairlead/internal/secret"
 	"github.com/fairlead-deploy/fairlead/release"
-	"github.com/fairlead-deploy/fairlead/watcher"
 	"github.com/fairlead-deploy/fairlead/watcher/mirror"
 )
 
@@ -111,14 +110,15 @@ func (r *Reach) Look(ctx context.Context, name string, repo config.Repository) (
 	if err != nil {
 		return Look{}, err
 	}
-	if len(w.Paths) == 0 {
-		w.Paths = watcher.DefaultPaths()
-	}
-	s, err := commits.New(m, readings(repo)).Fetch(ctx, tip, w.Paths)
+	s, err := openRepository(one, m, projects(one)[w.Name]).Fetch(ctx, tip, w.Paths)
 	if err != nil {
 		return Look{}, err
 	}
-	return Look{Tip: tip, Files: s.Files, History: func(ctx context.Context, n int) ([]string, error) {
+	files, err := commits.Below(s.Files, repo.Folder)
+	if err != nil {
+		return Look{}, err
+	}
+	return Look{Tip: tip, Files: files, History: func(ctx context.Context, n int) ([]string, error) {
 		commits, err := m.History(ctx, tip, n)
 		var shas []string
 		for _, c := range commits {

@@ -5,7 +5,7 @@ import "github.com/fairlead-deploy/fairlead/server"
 // refused is what the webhooks refused of the repositories that are watched
 // now, and of names that nobody has.
 func (d *Daemon) refused() []server.Refused {
-	watched := d.current().conf.Repositories
+	watched := projects(d.current().conf)
 	var list []server.Refused
 	for _, r := range d.refusals.List() {
 		if _, ok := watched[r.Source]; !ok && r.Source != "" {

@@ -8,14 +8,18 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/crypto/ssh"
 
 	"github.com/fairlead-deploy/fairlead/daemon/buttons"
+	"github.com/fairlead-deploy/fairlead/daemon/commits"
 	"github.com/fairlead-deploy/fairlead/daemon/config"
+	"github.com/fairlead-deploy/fairlead/daemon/fanout"
 	"github.com/fairlead-deploy/fairlead/deployer"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
 	"github.com/fairlead-deploy/fairlead/internal/registry"
@@ -33,7 +37,8 @@ import (
 func repositories(c *config.Config) ([]watcher.Repository, error) {
 	var list []watcher.Repository
 	var errs []error
-	for name, r := range c.Repositories {
+	for name, all := range projects(c) {
+		r := c.Repositories[all[0].Name]
 		auth, err := gitAuth(c, r)
 		if err != nil {
 			errs = append(errs, fmt.Errorf("repositories.%s: %w", name, err))
@@ -43,13 +48,33 @@ func repositories(c *config.Config) ([]watcher.Repository, error) {
 			Name: name, URL: r.URL, Auth: auth, Branch: cmp.Or(r.Tag, r.Branch),
 			Poll: r.Poll, Schedule: r.Schedule, Zone: r.Timezone, Reconcile: c.Reconcile,
 		}
-		if r.ConfigFile != "" {
-			base := strings.TrimSuffix(strings.TrimSuffix(r.ConfigFile, ".yml"), ".yaml")
-			w.Paths = append(watcher.DefaultPaths(), base+"*.yml", base+"*.yaml")
+		for _, p := range all {
+			w.Paths = append(w.Paths, p.Globs()...)
 		}
 		list = append(list, w)
 	}
 	return list, errors.Join(errs...)
+}
+
+// projects are those of each repository that is watched, by its name.
+func projects(c *config.Config) map[string][]fanout.Project {
+	all := map[string][]fanout.Project{}
+	for _, name := range slices.Sorted(maps.Keys(c.Repositories)) {
+		r := c.Repositories[name]
+		watched := cmp.Or(r.Watched, name)
+		all[watched] = append(all[watched], fanout.Project{Name: name, Folder: r.Folder, File: r.ConfigFile, Paths: r.Paths})
+	}
+	return all
+}
+
+// openRepository prepares to read a repository with all that the deploy files
+// of its projects name.
+func openRepository(c *config.Config, m *mirror.Mirror, all []fanout.Project) *commits.Repository {
+	r := commits.New(m, nil)
+	for _, p := range all {
+		r.With(p.Folder, readings(c.Repositories[p.Name]))
+	}
+	return r
 }
 
 // readings are the ways in which a repository's deploy.yml is read.

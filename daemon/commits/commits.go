@@ -11,6 +11,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"path"
 	"slices"
 	"sync"
 
@@ -30,21 +32,32 @@ const (
 // Repository is a mirror that fetches commits with all that they name.
 type Repository struct {
 	mirror   *mirror.Mirror
-	readings []spec.Options
+	readings []reading
 
 	mu   sync.Mutex
 	last []string // what the last commit named, so that the next one needs one fetch
 }
 
+// reading is one way to read a deploy.yml, in a folder; "" is the root.
+type reading struct {
+	folder string
+	spec.Options
+}
+
 // New makes a Repository of a mirror. Its deploy.yml is read in each of these
 // ways: one for each destination.
 func New(m *mirror.Mirror, readings []spec.Options) *Repository {
-	r := &Repository{mirror: m}
+	return (&Repository{mirror: m}).With("", readings)
+}
+
+// With adds the ways to read another deploy.yml, of the project in a folder. It
+// is for before the first Fetch.
+func (r *Repository) With(folder string, readings []spec.Options) *Repository {
 	for _, o := range readings {
 		if o.AllowCommands {
 			o.Command = func(string) (string, error) { return "", nil } // nothing runs to find names
 		}
-		r.readings = append(r.readings, o)
+		r.readings = append(r.readings, reading{folder, o})
 	}
 	return r
 }
@@ -98,7 +111,7 @@ func (r *Repository) Fetch(ctx context.Context, t mirror.Tip, globs []string) (m
 	r.mu.Lock()
 	r.last = names[:min(len(names), maxNames)]
 	r.mu.Unlock()
-	snap.Files = withArchive(snap.Files, r, t, globs)
+	snap.Files = withArchive(snap, r, t, globs)
 	return snap, nil
 }
 
@@ -107,12 +120,27 @@ func (r *Repository) Fetch(ctx context.Context, t mirror.Tip, globs []string) (m
 func (r *Repository) named(snap mirror.Snapshot, globs []string) []string {
 	a := &asked{FS: snap.Files, globs: globs, names: map[string]bool{}}
 	for _, o := range r.readings {
-		d, _, err := spec.Load(a, o)
+		var project fs.FS = a
+		if o.folder != "" {
+			below, err := fs.Sub(a, o.folder)
+			if err != nil {
+				continue // no path: config_file's reader refuses these
+			}
+			project = below
+		}
+		d, _, err := spec.Load(project, o.Options)
 		if err != nil {
 			continue // the deployer tells people
 		}
+		for _, accessory := range d.Accessories {
+			for _, m := range accessory.Files {
+				if f, err := project.Open(path.Clean(m.Local)); err == nil {
+					_ = f.Close() // it was asked for
+				}
+			}
+		}
 		run := func(context.Context, string, []string) ([]byte, error) { return nil, nil }
-		_, _ = secret.Open(context.Background(), secret.Options{Repo: a, Destination: d.Destination, Path: d.SecretsPath, Run: run})
+		_, _ = secret.Open(context.Background(), secret.Options{Repo: project, Destination: d.Destination, Path: d.SecretsPath, Run: run})
 	}
 	return a.sorted()
 }

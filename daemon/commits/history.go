@@ -18,8 +18,25 @@ func WithTree(files fs.FS, m *mirror.Mirror, t mirror.Tip, below string) fs.FS {
 
 // withArchive is WithTree for files that the commits before theirs can be read
 // as, too.
-func withArchive(files fs.FS, r *Repository, t mirror.Tip, globs []string) fs.FS {
-	return archive{whole{history{files, r.mirror, t}, "."}, r, globs}
+func withArchive(s mirror.Snapshot, r *Repository, t mirror.Tip, globs []string) fs.FS {
+	return archive{whole{history{s.Files, r.mirror, t}, "."}, r, globs, s.Noted}
+}
+
+// Below are the files of the project in a folder of those that Fetch returned,
+// with all that they can be asked for. "" is the root.
+func Below(files fs.FS, folder string) (fs.FS, error) {
+	if folder == "" || folder == "." {
+		return files, nil
+	}
+	below, err := fs.Sub(files, folder)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", folder, err)
+	}
+	if a, ok := files.(archive); ok {
+		a.FS, a.below = below, folder
+		return a, nil
+	}
+	return below, nil
 }
 
 type whole struct {
@@ -42,12 +59,19 @@ type archive struct {
 	whole
 	repository *Repository
 	globs      []string
+	noted      map[string]string
 }
+
+// Noted are the objects of the commit at the paths that were asked for.
+func (a archive) Noted() map[string]string { return a.noted }
 
 // At returns the files of a commit that History had.
 func (a archive) At(ctx context.Context, earlier release.Revision) (fs.FS, error) {
 	s, err := a.repository.Fetch(ctx, a.tip.Earlier(earlier.SHA), a.globs)
-	return s.Files, err
+	if err != nil {
+		return nil, err
+	}
+	return Below(s.Files, a.below)
 }
 
 type history struct {

@@ -79,7 +79,19 @@ type Repository struct {
 	// Destinations are Kamal's (deploy.DEST.yml), each its own lane; none means
 	// deploy.yml alone. Written `destination: D` or `destinations: [D, E]`.
 	Destinations []string
-	ConfigFile   string // path in the repository; "" = config/deploy.yml, else deploy.yml
+	ConfigFile   string // path in Folder; "" = config/deploy.yml, else deploy.yml
+
+	// Watched is the repository as it is watched. One with several deploy files
+	// (`deploy: [FILE, …]`) is an entry of Repositories for each, called
+	// WATCHED:PROJECT; any other is called by its own name.
+	Watched string
+	// Folder is the project's in the repository, which paths in deploy.yml and
+	// .kamal are relative to; "" is the root.
+	Folder string
+	// Paths are globs from the repository's root: a commit that changes nothing
+	// below them, nor the deploy file or secrets, is none of this project's.
+	// None: every commit is.
+	Paths []string
 
 	Mode     Mode
 	Policy   Policy   // its own, else Config.Policy
@@ -125,13 +137,14 @@ type Policy struct {
 // Under PolicyKamal only build, commands and hooks need to be asked for.
 func AllowWords() []string {
 	return []string{
-		"build",      // build images from commits
-		"commands",   // run commands of the repository on the daemon's machine: $(…), ERB, ssh.proxy_command
-		"hooks",      // run hooks
-		"host",       // strict: the host's namespaces (network, pid, ipc, uts, …), its ports below 1024
-		"mounts",     // strict: any folder of the host, volumes of other containers
-		"privileged", // strict: privileged containers, devices, capabilities, weaker confinement
-		"socket",     // strict: the engine's socket inside a container
+		"accessories", // replace an accessory whose part of deploy.yml changed
+		"build",       // build images from commits
+		"commands",    // run commands of the repository on the daemon's machine: $(…), ERB, ssh.proxy_command
+		"hooks",       // run hooks
+		"host",        // strict: the host's namespaces (network, pid, ipc, uts, …), its ports below 1024
+		"mounts",      // strict: any folder of the host, volumes of other containers
+		"privileged",  // strict: privileged containers, devices, capabilities, weaker confinement
+		"socket",      // strict: the engine's socket inside a container
 	}
 }
 

@@ -291,3 +291,54 @@ policy: { mode: strict, mounts: /srv/all }
 		t.Errorf("without a word: %+v", got)
 	}
 }
+
+func TestEachDeployFileOfARepositoryIsAProjectOfItsOwn(t *testing.T) {
+	c := parse(t, `repositories:
+  mono:
+    url: /srv/git/mono
+    destinations: [staging, production]
+    deploy:
+      - services/web/config/deploy.yml
+      - { file: services/api/deploy.yml, paths: [services/api/, "libs/*"] }
+      - config/deploy.jobs.yml
+      - deploy.yml
+  shop: { url: /srv/git/shop, config_file: ops/deploy.yml }
+`)
+	type project struct{ watched, folder, file, paths string }
+	want := map[string]project{
+		"mono:services-web": {"mono", "services/web", "config/deploy.yml", ""},
+		"mono:services-api": {"mono", "services/api", "deploy.yml", "services/api libs/*"},
+		"mono:deploy.jobs":  {"mono", "", "config/deploy.jobs.yml", ""},
+		"mono:deploy":       {"mono", "", "deploy.yml", ""},
+		"shop":              {"shop", "", "ops/deploy.yml", ""},
+	}
+	got := map[string]project{}
+	for name, r := range c.Repositories {
+		got[name] = project{r.Watched, r.Folder, r.ConfigFile, strings.Join(r.Paths, " ")}
+		if r.Watched == "mono" && (len(r.Destinations) != 2 || r.URL != "/srv/git/mono" || r.Policy.Mode != config.PolicyKamal) {
+			t.Errorf("%s lacks what the repository says: %+v", name, r)
+		}
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got\n%v\nwant\n%v", got, want)
+	}
+	if all := c.Of("mono"); len(all) != 4 {
+		t.Errorf("of mono there are %q", all)
+	}
+}
+
+func TestDeployFilesThatCannotBeToldApartAreRefused(t *testing.T) {
+	for text, says := range map[string]string{
+		"deploy: [a/b/deploy.yml, a-b/deploy.yml]":               "it would be called mono:a-b, as a/b/deploy.yml is",
+		"deploy: [a/deploy.yml], config_file: deploy.yml":        "config_file",
+		"deploy: [../deploy.yml]":                                "is no path in a repository",
+		"deploy: [{ paths: [a] }]":                               "file is missing",
+		"deploy: [{ file: a/deploy.yml, paths: [\"[a\"] }]":      "is no glob",
+		"deploy: [{ file: a/deploy.yml, paths: [/etc], to: 1 }]": "unknown key",
+	} {
+		_, err := config.Parse("fairlead.yml", "/etc/fairlead", []byte("repositories: { mono: { url: /srv/git/mono, "+text+" } }"))
+		if err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: got %v, want %q", text, err, says)
+		}
+	}
+}

@@ -54,6 +54,7 @@ func (r *reader) config(n at, c *Config) {
 		"policy":       r.policy(&c.Policy),
 		"log":          func(n at) { r.log(n, &c.Log) },
 	})
+	r.projects(r.quiet(seen["repositories"]), c)
 	for name, repo := range c.Repositories {
 		if repo.Policy.Mode == "" {
 			repo.Policy = c.Policy
@@ -66,8 +67,12 @@ func (r *reader) config(n at, c *Config) {
 	if c.Listen != "" {
 		return
 	}
+	hooked := map[string]bool{}
+	for _, repo := range c.Repositories {
+		hooked[repo.Watched] = hooked[repo.Watched] || repo.Webhook != nil
+	}
 	for _, name := range inOrder(r.quiet(seen["repositories"])) {
-		if c.Repositories[name].Webhook != nil {
+		if hooked[name] {
 			r.problem(r.quiet(seen["repositories"])[name], "remove its webhook or `listen: none`", "its webhook cannot arrive, as nothing listens")
 		}
 	}

@@ -28,6 +28,7 @@ func (r *reader) repository(n at) Repository {
 		"destination":  r.destinations(&c.Destinations),
 		"destinations": r.destinations(&c.Destinations),
 		"config_file":  r.repoPath(&c.ConfigFile),
+		"deploy":       r.deployFiles(n.path),
 		"mode":         r.choice(&mode, []string{string(ModeDeploy), string(ModeObserve)}),
 		"policy":       r.policy(&c.Policy),
 		"allow":        r.allow(&c.Allow),
@@ -41,6 +42,7 @@ func (r *reader) repository(n at) Repository {
 	}
 	r.oneOf(seen, "branch", "tag")
 	r.oneOf(seen, "destination", "destinations")
+	r.oneOf(seen, "config_file", "deploy")
 	c.Mode = Mode(mode)
 	c.Timezone = r.zone(seen["timezone"], zone)
 	if c.Schedule != "" {

@@ -24,7 +24,8 @@ type reader struct {
 	file     string
 	dir      string // what relative paths are relative to
 	problems Problems
-	probing  bool // nothing is read: the shapes of what would be are noted
+	deploys  map[string][]deploy // deploy files by the path of their repository
+	probing  bool                // nothing is read: the shapes of what would be are noted
 }
 
 // at is a node and where it stands.

@@ -47,7 +47,7 @@ func (n NewRepo) Add(ctx context.Context) error {
 		n.Name = nameOf(n.URL)
 	}
 	for name, r := range n.Config.Repositories {
-		if name == n.Name {
+		if name == n.Name || r.Watched == n.Name {
 			return fmt.Errorf("add repository: %q is in %s already; --name gives it another name", name, n.File)
 		}
 		if same(r.URL, n.URL) && slices.Equal(r.Destinations, n.repository().Destinations) && r.Branch == n.Branch {
@@ -249,7 +249,7 @@ func (n NewRepo) secrets(ctx context.Context, files fs.FS, repo config.Repositor
 // RemoveRepo takes a repository out of fairlead.yml. What runs on its servers
 // stays, and its deploy key's file too.
 func RemoveRepo(file string, c *config.Config, name string) error {
-	if _, ok := c.Repositories[name]; !ok {
+	if len(c.Of(name)) == 0 {
 		return fmt.Errorf("remove repository: %q is not in %s; there are %s", name, file, strings.Join(slices.Sorted(maps.Keys(c.Repositories)), ", "))
 	}
 	return editConfig(file, remove("repositories", name))

@@ -15,6 +15,14 @@ import (
 type files struct {
 	nodes map[string]*node // by slash-separated path; "." is the root
 	time  time.Time
+	noted map[string]string // object ids by path
+}
+
+func (f *files) note(at, id string) {
+	if f.noted == nil {
+		f.noted = map[string]string{}
+	}
+	f.noted[at] = id
 }
 
 type node struct {

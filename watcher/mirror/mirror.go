@@ -63,6 +63,9 @@ type Snapshot struct {
 	Revision release.Revision
 	Files    fs.FS
 	Parents  []string // SHAs, first parent first
+	// Noted are the objects at the paths that globs of glob.Note asked for: while
+	// a path's is the same, nothing at or below it differs.
+	Noted map[string]string
 }
 
 // Mirror is one repository. Its methods may be called at the same time; they
@@ -144,7 +147,7 @@ func (m *Mirror) Fetch(ctx context.Context, t Tip, globs []string) (Snapshot, er
 	if err != nil {
 		return Snapshot{}, fmt.Errorf("fetch %s: %w", t.SHA[:min(7, len(t.SHA))], err)
 	}
-	return Snapshot{Revision: m.revision(t, c), Files: files, Parents: c.parents}, nil
+	return Snapshot{Revision: m.revision(t, c), Files: files, Parents: c.parents, Noted: files.noted}, nil
 }
 
 // Covers tells whether Fetch with these globs brings the file of that path, if

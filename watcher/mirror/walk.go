@@ -74,6 +74,9 @@ func (w *walk) folder(p place) ([]place, error) {
 	var below []place
 	for _, e := range entries {
 		at := path.Join(p.at, e.name)
+		if w.want.Noted(at) {
+			w.out.note(at, e.id)
+		}
 		switch {
 		case e.isTree():
 			if w.want.Folder(at) {

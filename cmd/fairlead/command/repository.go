@@ -19,6 +19,10 @@ func Repository(c *config.Config, name string) (string, config.Repository, error
 		return name, r, nil
 	}
 	known := "fairlead.yml has " + strings.Join(names, ", ")
+	if all := c.Of(name); len(all) > 0 {
+		slices.Sort(all)
+		return "", config.Repository{}, Hint("name one of "+strings.Join(all, ", "), "%s has several deploy files", name)
+	}
 	switch {
 	case len(names) == 0:
 		return "", config.Repository{}, Hint("add one under `repositories:`", "fairlead.yml has no repository")

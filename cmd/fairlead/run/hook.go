@@ -50,7 +50,7 @@ Exit status: 0, or 1 where the repository is unknown or has no such webhook.`,
 			}
 			*url = "http://" + conf.Listen
 		}
-		return command.Say(cmd, daemon.PostReceive(*url, name))
+		return command.Say(cmd, daemon.PostReceive(*url, r.Watched))
 	}
 	return cmd
 }

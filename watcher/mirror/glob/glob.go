@@ -26,6 +26,24 @@ func New(globs []string) (Set, error) {
 	return s, nil
 }
 
+// noted ends a glob of what is only noted; no name in a commit is that.
+const noted = "\x00"
+
+// Note makes a glob that brings nothing: it asks which object is at the paths
+// that match g.
+func Note(g string) string { return strings.TrimSuffix(g, "/") + "/" + noted }
+
+// Noted tells whether it is asked which object is at the path.
+func (s Set) Noted(at string) bool {
+	parts := append(strings.Split(at, "/"), noted)
+	for _, glob := range s {
+		if glob[len(glob)-1] == noted && match(glob, parts) {
+			return true
+		}
+	}
+	return false
+}
+
 // File tells whether the path, or a folder above it, is wanted.
 func (s Set) File(at string) bool {
 	parts := strings.Split(at, "/")
