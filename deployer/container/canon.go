@@ -23,7 +23,7 @@ func (d Defaults) Without(s Spec) Spec {
 		return ok && v.Reveal() == image
 	})
 	s.Labels = maps.Clone(s.Labels)
-	maps.DeleteFunc(s.Labels, func(k, v string) bool { image, ok := d.Labels[k]; return ok && v == image })
+	maps.DeleteFunc(s.Labels, func(k, v string) bool { image, ok := d.Labels[k]; return ok && v == image && !whose(k) })
 	if s.User == d.User {
 		s.User = ""
 	}
@@ -43,6 +43,11 @@ func (d Defaults) Without(s Spec) Spec {
 	})
 	return s
 }
+
+// whose tells whether a label says whose a container is. Builders put one of
+// these on images too (Kamal's and ours: service), and containers are found by
+// them.
+func whose(label string) bool { return label == "service" || label == "role" || label == "destination" }
 
 // command resolves entrypoint and cmd against the image's and gives back the
 // shortest form that means the same.

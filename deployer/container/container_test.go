@@ -3,6 +3,7 @@ package container_test
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -160,6 +161,14 @@ func TestWhatTheImageSetsIsNoDifference(t *testing.T) {
 		if once := d.Without(c.raw); len(container.Diff(d.Without(once), once, nil)) > 0 {
 			t.Errorf("%s: Without is not idempotent", name)
 		}
+	}
+}
+
+func TestAContainerKeepsTheLabelsByWhichItIsFoundThoughItsImageHasThemToo(t *testing.T) {
+	d := container.Defaults{Labels: map[string]string{"service": "shop", "vendor": "acme"}}
+	s := container.Spec{Labels: map[string]string{"service": "shop", "role": "web", "vendor": "acme"}}
+	if got := d.Without(s).Labels; !maps.Equal(got, map[string]string{"service": "shop", "role": "web"}) {
+		t.Errorf("the labels are %v", got)
 	}
 }
 
