@@ -232,6 +232,9 @@ func reasons(u Unit, now *container.Observed, t option.Told) []release.Change {
 	for _, c := range differences(u, *now, t) {
 		list = append(list, change(u, "replace container", c.Field, c.Was, c.Want))
 	}
+	if !now.State.IsUp() {
+		list = append(list, change(u, "replace container", "state", string(now.State.Status), "running"))
+	}
 	if len(list) == 0 { // alike, and still another is asked for: a rollback to a retained one
 		list = append(list, change(u, "replace container", "container", now.Name, u.Name))
 	}

@@ -185,9 +185,14 @@ func TestMendingAContainerBringsNoOtherTheChangedSecrets(t *testing.T) {
 			t.Errorf("hosts %+v", r.Hosts)
 		}
 		s.quiet()
+		s.key = "third"
+		s.world.Host("a").Halt("shop-web")
+		s.pass(calm)
+		s.runs("v1")
+		keys(s, "third", "second")
 		s.ask(release.Request{})
 		s.pass(calm)
-		keys(s, "second")
+		keys(s, "third")
 		s.quiet()
 	})
 }

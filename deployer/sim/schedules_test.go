@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -69,13 +70,16 @@ type dice struct {
 	s       *daemon
 	hosts   []string
 	commits int
+	news    *rand.Rand // what changes beside Git
+	follow  string     // of x-fairlead
 }
 
 func schedule(t *testing.T, n uint64, seen *tracks) {
 	r := rand.New(rand.NewPCG(n, 7))
 	hosts := []string{"a", "b", "c"}[:1+r.IntN(3)]
 	s := begin(t, n, hosts...)
-	d := &dice{Rand: r, s: s, hosts: hosts}
+	d := &dice{Rand: r, s: s, hosts: hosts, news: rand.New(rand.NewPCG(n, 11))}
+	d.follow = []string{"", "", "  follow: [secrets]\n", "  follow: [tag]\n", "  follow: [tag, secrets]\n"}[d.news.IntN(5)]
 	d.commit(true)
 	s.pass(calm)
 	s.runs(s.tip.image)
@@ -84,6 +88,7 @@ func schedule(t *testing.T, n uint64, seen *tracks) {
 	for range 3 + r.IntN(10) {
 		synctest.Wait()
 		d.event()
+		d.change()
 		time.Sleep(time.Duration(r.Int64N(int64(40 * time.Second))))
 		seen.note(s, n >= *seed+uint64(*seeds/2))
 	}
@@ -143,6 +148,23 @@ func (d *dice) event() {
 	}
 }
 
+// change gives secrets another value, or pushes another image under the tag of
+// the tip, now and then.
+func (d *dice) change() {
+	switch d.news.IntN(12) {
+	case 0:
+		d.s.key = fmt.Sprint("key", d.news.IntN(3))
+	case 1:
+		if !strings.HasPrefix(d.s.tip.image, "good") {
+			return
+		}
+		d.s.world.Push("acme/shop:"+d.s.tip.image, fleettest.App{Boot: time.Duration(d.news.Int64N(int64(8 * time.Second)))})
+	case 2:
+		d.commits++
+		d.s.push(commit{sha: fmt.Sprintf("c%06d", d.commits), image: d.s.tip.image, more: d.follow}) // only words changed
+	}
+}
+
 // commit pushes a new version, or one that fails in some way.
 func (d *dice) commit(good bool) {
 	d.commits++
@@ -158,7 +180,7 @@ func (d *dice) commit(good bool) {
 		tag = fmt.Sprintf("bad%d", d.commits)
 	}
 	d.s.world.Push("acme/shop:"+tag, app)
-	d.s.push(commit{sha: fmt.Sprintf("c%06d", d.commits), image: tag})
+	d.s.push(commit{sha: fmt.Sprintf("c%06d", d.commits), image: tag, more: d.follow})
 }
 
 // heal ends all faults and lets things come to rest.
@@ -188,6 +210,12 @@ func (d *dice) judge() {
 	if good && on != d.s.tip.image && !w.Memory.IsHeld() {
 		t.Errorf("Git says %s, the servers run %s and nobody holds them", d.s.tip.image, on)
 	}
+	if len(images(d.s)) != 1 {
+		t.Errorf("the hosts run the images %v", images(d.s))
+	}
+	if strings.Contains(d.follow, "secrets") && good && on == d.s.tip.image && !w.Memory.IsHeld() && !failed(d.s) {
+		keys(d.s, d.s.key)
+	}
 	open := 0
 	for _, r := range w.Memory.Releases() {
 		if !r.Status.Terminal() {
@@ -205,6 +233,14 @@ func (d *dice) judge() {
 	}
 	d.s.lawful()
 	d.s.quiet()
+}
+
+// failed tells whether what brought changed secrets failed of late: then they
+// rest.
+func failed(s *daemon) bool {
+	return slices.ContainsFunc(s.world.Memory.Releases(), func(r release.Release) bool {
+		return r.Status == release.RolledBack && strings.Contains(r.Reason, "with changed secrets")
+	})
 }
 
 func tell(s *daemon) {
