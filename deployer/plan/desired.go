@@ -164,6 +164,13 @@ type ProxyRun struct {
 	BindIPs                          []string
 	Debug                            bool
 	LogMaxSize                       string
+	// Image is kamal-proxy's; empty is Fairlead's own, which is made of the
+	// program.
+	Image   string
+	Options map[string][]string // flags of docker run
+	// ACMEEmail and ACMEDirectory are what certificates come by, empty for the
+	// usual ones; kamal-proxy knows neither.
+	ACMEEmail, ACMEDirectory string
 }
 
 // Policy is how a lane rolls out.

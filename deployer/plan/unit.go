@@ -1,7 +1,6 @@
 package plan
 
 import (
-	"encoding/json"
 	"slices"
 
 	"github.com/fairlead-deploy/fairlead/deployer/container"
@@ -14,8 +13,7 @@ import (
 // false where its role is not proxied, or where only a rollout can make the
 // route (a certificate of its own).
 func RouteFor(d *spec.Deploy, c container.Observed) (Route, bool) {
-	var r Route
-	if json.Unmarshal([]byte(c.Spec.Labels[LabelRoute]), &r) == nil && r.Service != "" {
+	if r, ok := routeIn(c.Spec.Labels[LabelRoute]); ok {
 		return r, true
 	}
 	i := slices.IndexFunc(d.Roles, func(role spec.Role) bool { return role.Name == c.Spec.Labels[LabelRole] })

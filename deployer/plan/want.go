@@ -69,7 +69,8 @@ func Want(d *spec.Deploy, in Inputs) (Desired, error) {
 			want.Units = append(want.Units, u)
 			want.Keys = append(want.Keys, u.Key())
 			if role.Proxied {
-				want.ProxyRun[host.Address] = proxyRun(role.Proxy.Run)
+				errs = append(errs, runs(role.Proxy.Run))
+				want.ProxyRun[host.Address] = proxyRun(d, role.Proxy.Run)
 			}
 		}
 	}
@@ -308,13 +309,6 @@ func routeOf(d *spec.Deploy, role spec.Role) Route {
 		LogRequest: p.LogRequestHeaders, LogResponse: p.LogResponseHeaders,
 	}
 	return r
-}
-
-func proxyRun(r spec.ProxyRun) ProxyRun {
-	return ProxyRun{
-		HTTPPort: r.HTTPPort, HTTPSPort: r.HTTPSPort, MetricsPort: r.MetricsPort,
-		Publish: r.Publish, BindIPs: r.BindIPs, Debug: r.Debug, LogMaxSize: r.LogMaxSize,
-	}
 }
 
 func joined(parts ...string) string {

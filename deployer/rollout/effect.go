@@ -19,7 +19,7 @@ func (r *Run) effect(ctx context.Context, h Host, s plan.Step) error {
 	case plan.MakeNetwork:
 		return h.Networks.EnsureNetwork(ctx, plan.Network)
 	case plan.BootProxy:
-		return h.Proxy.Boot(ctx, s.Run, s.Present)
+		return bootProxy(ctx, h, s)
 	case plan.PutFiles:
 		return put(ctx, h, s)
 	case plan.BridgeAssets:

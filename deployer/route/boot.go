@@ -12,6 +12,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
 	"github.com/fairlead-deploy/fairlead/deployer/host/program"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
+	"github.com/fairlead-deploy/fairlead/internal/secret"
 )
 
 const (
@@ -44,41 +45,59 @@ type Booter struct {
 	Binary  program.Binary
 }
 
-// Boot makes the proxy's container run: an existing one is started, else the
-// image is loaded through the connection and a new one made. home is the ssh
-// user's home on the host.
+// Boot makes the proxy's container run: an existing one is started, else a new
+// one made: of an image that is loaded through the connection, or of
+// kamal-proxy's, which is on the host. home is the ssh user's home there.
 func (b *Booter) Boot(ctx context.Context, run plan.ProxyRun, present bool, home string) error {
 	if present {
 		return b.Engine.Start(ctx, Container)
 	}
-	if err := program.Ensure(ctx, b.Engine, b.Arch, b.Binary); err != nil {
-		return fmt.Errorf("boot proxy: %w", err)
+	if run.Image == "" {
+		if err := program.Ensure(ctx, b.Engine, b.Arch, b.Binary); err != nil {
+			return fmt.Errorf("boot proxy: %w", err)
+		}
 	}
-	// Before the engine does, which would give it to root: what listens in it
-	// is for its owner.
-	if err := b.Folders.MkdirAll(ctx, appsConfig, 0o755); err != nil {
-		return fmt.Errorf("boot proxy: %w", err)
-	}
-	_, err := b.Engine.Create(ctx, Container, Spec(run, home))
+	_, err := b.create(ctx, Container, run, home)
 	if err != nil && !errors.Is(err, docker.ErrNameTaken) { // taken: another lane was quicker
 		return fmt.Errorf("boot proxy: %w", err)
 	}
 	return b.Engine.Start(ctx, Container)
 }
 
-// Spec is the proxy's container, with Kamal's names for its volume, mounts,
-// network and label (Kamal 2.12, lib/kamal/commands/proxy.rb).
+// create makes the container, not started.
+func (b *Booter) create(ctx context.Context, name string, run plan.ProxyRun, home string) (id string, err error) {
+	s := Spec(run, home)
+	if err := container.ApplyOptions(&s, run.Options); err != nil {
+		return "", fmt.Errorf("proxy.run.options: %w", err)
+	}
+	// Before the engine does, which would give it to root: what listens in it
+	// is for its owner.
+	if err := b.Folders.MkdirAll(ctx, appsConfig, 0o755); err != nil {
+		return "", err
+	}
+	return b.Engine.Create(ctx, name, s)
+}
+
+// Spec is the proxy's container without the options of docker run, with Kamal's
+// names for its volume, mounts, network and label (Kamal 2.12,
+// lib/kamal/commands/proxy.rb).
 func Spec(run plan.ProxyRun, home string) container.Spec {
 	s := container.Spec{
-		Image:   program.Image,
+		Image:   run.Image,
 		Network: plan.Network,
 		Restart: container.Restart{Policy: "unless-stopped"},
-		Labels: map[string]string{
-			"org.opencontainers.image.title": "kamal-proxy",
-			LabelOurs:                        program.ImageTag,
-		},
-		Mounts: []container.Mount{{Kind: container.Volume, Source: configVolume, Target: configPath}},
-		Log:    container.Log{Options: map[string]string{}},
+		Labels:  map[string]string{"org.opencontainers.image.title": "kamal-proxy"},
+		Env:     map[string]secret.Value{},
+		Mounts:  []container.Mount{{Kind: container.Volume, Source: configVolume, Target: configPath}},
+		Log:     container.Log{Options: map[string]string{}},
+	}
+	if run.Image == "" {
+		s.Image, s.Labels[LabelOurs] = program.Image, program.ImageTag
+	}
+	for name, value := range map[string]string{"KAMAL_PROXY_ACME_EMAIL": run.ACMEEmail, "KAMAL_PROXY_ACME_DIRECTORY": run.ACMEDirectory} {
+		if value != "" {
+			s.Env[name] = secret.New(value)
+		}
 	}
 	if home != "" {
 		s.Mounts = append(s.Mounts, container.Mount{Kind: container.Bind, Source: path.Join(home, appsConfig), Target: appsPath})

@@ -37,16 +37,23 @@ func Ensure(ctx context.Context, e Engine, arch string, binary Binary) error {
 	if err == nil || !errors.Is(err, docker.ErrNotFound) {
 		return err
 	}
+	_, err = Bring(ctx, e, arch, binary)
+	return err
+}
+
+// Bring loads Image of today's program, whatever has its name until now, and
+// returns the program.
+func Bring(ctx context.Context, e Engine, arch string, binary Binary) (program []byte, err error) {
 	program, roots, err := binary(arch)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	archive, err := Archive(Proxy(arch, program, roots))
 	if err != nil {
-		return fmt.Errorf("make image %s: %w", Image, err)
+		return nil, fmt.Errorf("make image %s: %w", Image, err)
 	}
 	if err := e.Load(ctx, bytes.NewReader(archive)); err != nil {
-		return fmt.Errorf("load image %s: %w", Image, err)
+		return nil, fmt.Errorf("load image %s: %w", Image, err)
 	}
-	return nil
+	return program, nil
 }

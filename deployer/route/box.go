@@ -1,0 +1,325 @@
+package route
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/fairlead-deploy/fairlead/deployer/container"
+	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
+	"github.com/fairlead-deploy/fairlead/deployer/host/program"
+	"github.com/fairlead-deploy/fairlead/deployer/plan"
+)
+
+const (
+	// endTime is what a proxy that is stopped gets to end its requests in.
+	endTime = 10 * time.Second
+	// answerTime bounds the wait for a proxy that was started.
+	answerTime = 30 * time.Second
+	// asideName is that of a proxy while its successor starts.
+	asideName = Container + "_before_"
+	// upgradeTime bounds the sending of a program and the handover to it.
+	upgradeTime = 5 * time.Minute
+)
+
+// Machine is what replacing a proxy asks of a host's engine besides what
+// booting one does.
+type Machine interface {
+	Containers(ctx context.Context, labels map[string]string) ([]container.Observed, error)
+	Stop(ctx context.Context, id string, timeout time.Duration) error
+	Rename(ctx context.Context, id, name string) error
+	Remove(ctx context.Context, id string) error
+}
+
+// Box is the proxy of one host as a container: what people start, replace and
+// upgrade. A rollout never does.
+type Box struct {
+	*Driver
+	Machine Machine
+	Home    string // of the ssh user on the host
+	// Pull brings kamal-proxy's image to the host.
+	Pull func(ctx context.Context, ref string) error
+}
+
+// Change is what became of a proxy.
+type Change struct {
+	Was, Is string // images; Was is "" where there was none
+	// Done says what was done, for people.
+	Done string
+	// Gap is how long connections were refused at most, from the order to stop
+	// until the proxy answered with all routes; 0 where none was.
+	Gap time.Duration
+}
+
+// find returns the proxy's container, nil where there is none, and all of the
+// host's.
+func (b *Box) find(ctx context.Context) (proxy *container.Observed, all []container.Observed, err error) {
+	all, err = b.Machine.Containers(ctx, nil)
+	var aside *container.Observed
+	for i := range all {
+		switch name := all[i].Name; {
+		case name == Container:
+			proxy = &all[i]
+		case strings.HasPrefix(name, asideName):
+			aside = &all[i]
+		}
+	}
+	if aside == nil || err != nil {
+		return proxy, all, err
+	}
+	// Whoever replaced it was killed meanwhile.
+	if proxy != nil && proxy.State.IsUp() {
+		return proxy, all, b.Machine.Remove(ctx, aside.ID)
+	}
+	if proxy != nil {
+		err = b.Machine.Remove(ctx, proxy.ID)
+	}
+	if err == nil {
+		err = errors.Join(b.Machine.Rename(ctx, aside.ID, Container), b.Booter.Engine.Start(ctx, aside.ID))
+	}
+	return aside, all, err
+}
+
+// Up makes a proxy run, as a rollout does where none runs.
+func (b *Box) Up(ctx context.Context, run plan.ProxyRun) (Change, error) {
+	c, _, err := b.find(ctx)
+	switch {
+	case err != nil:
+		return Change{}, err
+	case c != nil && c.State.IsUp():
+		return Change{Was: c.Spec.Image, Is: c.Spec.Image, Done: "runs already"}, nil
+	case c != nil:
+		err = b.Booter.Engine.Start(ctx, c.ID)
+	default:
+		if err = b.bring(ctx, run); err == nil {
+			err = b.Booter.Boot(ctx, run, false, b.Home)
+		}
+	}
+	if err == nil {
+		err = b.answers(ctx)
+	}
+	if c != nil {
+		return Change{Was: c.Spec.Image, Is: c.Spec.Image, Done: "started"}, err
+	}
+	return Change{Is: imageOf(run), Done: "booted"}, err
+}
+
+// Down stops the proxy, which refuses all connections until Up.
+func (b *Box) Down(ctx context.Context) (Change, error) {
+	c, _, err := b.find(ctx)
+	if err != nil || c == nil {
+		return Change{Done: "there is none"}, err
+	}
+	return Change{Was: c.Spec.Image, Is: c.Spec.Image, Done: "stopped"}, b.Machine.Stop(ctx, c.ID, endTime)
+}
+
+// Restart stops and starts it.
+func (b *Box) Restart(ctx context.Context, run plan.ProxyRun) (Change, error) {
+	began := time.Now()
+	if _, err := b.Down(ctx); err != nil {
+		return Change{}, err
+	}
+	c, err := b.Up(ctx, run)
+	c.Done, c.Gap = "restarted", time.Since(began)
+	return c, err
+}
+
+// Gone removes the proxy's container; its volume, with routes and certificates,
+// stays.
+func (b *Box) Gone(ctx context.Context) (Change, error) {
+	c, err := b.Down(ctx)
+	if err != nil || c.Was == "" {
+		return c, err
+	}
+	c.Is, c.Done = "", "removed"
+	return c, b.Machine.Remove(ctx, Container)
+}
+
+func imageOf(run plan.ProxyRun) string {
+	if run.Image == "" {
+		return program.Image
+	}
+	return run.Image
+}
+
+// bring makes the image exist on the host: that of Fairlead's own is of today's
+// program.
+func (b *Box) bring(ctx context.Context, run plan.ProxyRun) error {
+	if run.Image != "" {
+		return b.Pull(ctx, run.Image)
+	}
+	_, err := program.Bring(ctx, b.Booter.Engine, b.Booter.Arch, b.Booter.Binary)
+	return err
+}
+
+// Upgrade makes the proxy run today's program, or, where it is kamal-proxy, the
+// version that run says. Fairlead's own takes the program over while it runs,
+// and no connection is refused.
+func (b *Box) Upgrade(ctx context.Context, run plan.ProxyRun) (Change, error) {
+	c, _, err := b.find(ctx)
+	switch {
+	case err != nil:
+		return Change{}, err
+	case c == nil || !c.State.IsUp():
+		return b.Up(ctx, run)
+	case c.Spec.Labels[LabelOurs] == "":
+		if run.Image == "" {
+			return Change{Was: c.Spec.Image, Is: c.Spec.Image, Done: "is " + c.Spec.Image + ", and stays; `fairlead proxy use fairlead` replaces it"}, nil
+		}
+		if c.Spec.Image == run.Image {
+			return Change{Was: c.Spec.Image, Is: c.Spec.Image, Done: "is " + run.Image + " already"}, nil
+		}
+		return b.Replace(ctx, run)
+	}
+	// Also for the container that is made next.
+	text, err := program.Bring(ctx, b.Booter.Engine, b.Booter.Arch, b.Booter.Binary)
+	if err != nil {
+		return Change{}, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, upgradeTime, fmt.Errorf("not upgraded within %s", upgradeTime))
+	defer cancel()
+	r, err := b.execer.Exec(ctx, Container, []string{"kamal-proxy", "upgrade"}, bytes.NewReader(text))
+	switch {
+	case err != nil:
+		return Change{}, fmt.Errorf("upgrade proxy: %w", err)
+	case r.ExitCode == 0:
+		return Change{Was: c.Spec.Image, Is: c.Spec.Image, Done: "upgraded: " + strings.TrimSpace(r.Stdout)}, nil
+	case strings.Contains(r.Stderr, "unknown command"): // made before there was that
+		run.Image = ""
+		return b.Replace(ctx, run)
+	}
+	return Change{}, fmt.Errorf("upgrade proxy: %w", &ExitError{r.ExitCode, strings.TrimSpace(r.Stderr)})
+}
+
+// Replace makes a new container of the proxy, which keeps the routes: a proxy
+// of the same kind reads them from their volume, another is told each. When it
+// does not answer, the one before is put back.
+func (b *Box) Replace(ctx context.Context, run plan.ProxyRun) (change Change, err error) {
+	old, all, err := b.find(ctx)
+	if err != nil {
+		return Change{}, err
+	}
+	if old == nil {
+		return b.Up(ctx, run)
+	}
+	if err := b.bring(ctx, run); err != nil {
+		return Change{}, err
+	}
+	var routes []assigned
+	if other := (old.Spec.Labels[LabelOurs] != "") != (run.Image == ""); other && old.State.IsUp() {
+		if routes, err = b.assigned(ctx, old.Spec.Labels[LabelOurs] != "", all); err != nil {
+			return Change{}, err
+		}
+	}
+	next, aside := Container+"_next", asideName+old.ID[:12]
+	if err := b.Machine.Remove(ctx, next); err != nil { // one that an earlier attempt left
+		return Change{}, err
+	}
+	id, err := b.Booter.create(ctx, next, run, b.Home)
+	if err != nil {
+		return Change{}, fmt.Errorf("make the new proxy: %w", err)
+	}
+	change = Change{Was: old.Spec.Image, Is: imageOf(run), Done: "replaced"}
+	err = errors.Join(b.Machine.Rename(ctx, old.ID, aside), b.Machine.Rename(ctx, id, Container))
+	began := time.Now()
+	if err == nil {
+		err = b.swap(ctx, old.ID, id, routes)
+	}
+	change.Gap = time.Since(began)
+	if err != nil {
+		return change, b.restore(context.WithoutCancel(ctx), old, id, err)
+	}
+	return change, b.Machine.Remove(ctx, old.ID)
+}
+
+// swap is the time in which nothing listens.
+func (b *Box) swap(ctx context.Context, old, id string, routes []assigned) error {
+	if err := b.Machine.Stop(ctx, old, endTime); err != nil {
+		return err
+	}
+	if err := b.Booter.Engine.Start(ctx, id); err != nil {
+		return err
+	}
+	if err := b.answers(ctx); err != nil {
+		return err
+	}
+	var errs []error
+	for _, r := range routes {
+		err := b.Deploy(ctx, r.Route, r.container)
+		if err == nil && r.state != "running" {
+			err = b.Pause(ctx, r.Service, "", 0)
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// restore puts the proxy back that was there before.
+func (b *Box) restore(ctx context.Context, old *container.Observed, id string, why error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, 2*time.Minute, errors.New("putting the old proxy back took over 2 minutes"))
+	defer cancel()
+	back := errors.Join(b.Machine.Remove(ctx, id), b.Machine.Rename(ctx, old.ID, Container), b.Booter.Engine.Start(ctx, old.ID))
+	if back == nil {
+		back = b.answers(ctx)
+	}
+	if back != nil {
+		return errors.Join(fmt.Errorf("replace proxy: %w", why), fmt.Errorf("and the one before does not run, so start it: docker start %s: %w", Container, back))
+	}
+	return fmt.Errorf("replace proxy: %w; the one before serves again", why)
+}
+
+// assigned is a route and the container that it leads to.
+type assigned struct {
+	plan.Route
+	container string // id
+	state     string
+}
+
+// assigned reads all routes of the host's proxy, other services' too.
+func (b *Box) assigned(ctx context.Context, ours bool, all []container.Observed) ([]assigned, error) {
+	lives, err := b.List(ctx, ours)
+	if err != nil {
+		return nil, err
+	}
+	var list []assigned
+	for _, l := range lives {
+		if l.Split != "" {
+			return nil, fmt.Errorf("read routes: a canary of %s is under way; wait for its end", l.Service)
+		}
+		host, _, _ := strings.Cut(l.Target, ":")
+		found := false
+		for _, c := range all {
+			if host != "" && (strings.HasPrefix(c.ID, host) || c.Name == host) && !found {
+				found = true
+				list = append(list, assigned{l.Whole(c.Spec.Labels[plan.LabelRoute]), c.ID, l.State})
+			}
+		}
+		if !found {
+			return nil, fmt.Errorf("read routes: %s leads to %s, which is no container here, so it cannot be told to another proxy; `docker exec %s kamal-proxy remove %s` ends it", l.Service, l.Target, Container, l.Service)
+		}
+	}
+	return list, nil
+}
+
+// answers waits until the proxy takes commands: by then it has its routes.
+func (b *Box) answers(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, answerTime, fmt.Errorf("the proxy does not answer within %s; `fairlead proxy logs` may say why", answerTime))
+	defer cancel()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if _, err := b.exec(ctx, answerTime, []string{"kamal-proxy", "list"}); err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+var _ Machine = (*docker.Engine)(nil)
