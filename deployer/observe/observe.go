@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -27,6 +28,8 @@ const limit = 30 * time.Second
 // Lister lists containers, stopped ones included.
 type Lister interface {
 	Containers(ctx context.Context, labels map[string]string) ([]container.Observed, error)
+	// Redial fails where the engine takes no new connection.
+	Redial(ctx context.Context) error
 }
 
 // Router lists the routes of a host's proxy. ours says that the proxy is
@@ -80,7 +83,7 @@ func one(ctx context.Context, lane release.Lane, name string, connect Connect) p
 	if h.Router != nil {
 		wg.Go(func() { early, known = h.Router.Early(ctx) })
 	}
-	all, err := h.Lister.Containers(ctx, nil)
+	all, err := certain(ctx, lane, h.Lister)
 	wg.Wait()
 	if err != nil {
 		return plan.Host{Err: fmt.Errorf("read %s: %w", name, err)}
@@ -90,8 +93,7 @@ func one(ctx context.Context, lane release.Lane, name string, connect Connect) p
 		if slices.ContainsFunc(h.Self, func(id string) bool { return strings.HasPrefix(c.ID, id) }) {
 			seen.Self = c.ID
 		}
-		l := c.Spec.Labels
-		if l[plan.LabelService] == lane.Service && l[plan.LabelDestination] == lane.Destination && l[plan.LabelRole] != "" {
+		if of(lane, c) {
 			seen.Containers = append(seen.Containers, c)
 		} else {
 			seen.Others, seen.Beside = append(seen.Others, c.Spec.Image), append(seen.Beside, c)
@@ -107,6 +109,46 @@ func one(ctx context.Context, lane release.Lane, name string, connect Connect) p
 		}
 	}
 	return seen
+}
+
+// certain lists what a host has. Where something that should run has ended, the
+// engine may be about to stop: it ends its containers one by one then, and tells
+// of it over the connections that it has. That is no reason to start anything,
+// so it is asked over a new connection, and only what it says afterwards counts.
+func certain(ctx context.Context, lane release.Lane, l Lister) ([]container.Observed, error) {
+	all, err := l.Containers(ctx, nil)
+	if err != nil || !ended(all, lane) {
+		return all, err
+	}
+	if err := l.Redial(ctx); err != nil {
+		return nil, err
+	}
+	return l.Containers(ctx, nil)
+}
+
+// ended tells that of a role of the lane, or as the host's proxy, there is a
+// container and none runs.
+func ended(all []container.Observed, lane release.Lane) bool {
+	up := map[string]bool{}
+	for _, c := range all {
+		what := ""
+		switch {
+		case c.Name == route.Container:
+			what = "the proxy"
+		case of(lane, c):
+			what = "role " + c.Spec.Labels[plan.LabelRole]
+		default:
+			continue
+		}
+		up[what] = up[what] || c.State.IsUp()
+	}
+	return slices.Contains(slices.Collect(maps.Values(up)), false)
+}
+
+// of tells whether a container does the work of one of the lane's roles.
+func of(lane release.Lane, c container.Observed) bool {
+	l := c.Spec.Labels
+	return l[plan.LabelService] == lane.Service && l[plan.LabelDestination] == lane.Destination && l[plan.LabelRole] != ""
 }
 
 func proxyOf(all []container.Observed) plan.Proxy {

@@ -40,12 +40,16 @@ func TestTheContainerThatFairleadRunsInIsMarked(t *testing.T) {
 	}
 }
 
+func (listed) Redial(context.Context) error { return nil }
+
 // silent is a host whose engine, or whose proxy, does not answer.
 type silent struct{ err error }
 
 func (s silent) Containers(context.Context, map[string]string) ([]container.Observed, error) {
 	return nil, s.err
 }
+
+func (s silent) Redial(context.Context) error { return s.err }
 
 func (s silent) List(context.Context, bool) ([]plan.Live, error) { return nil, s.err }
 
@@ -73,5 +77,56 @@ func TestAHostThatCannotBeReadIsPartOfTheAnswer(t *testing.T) {
 	}
 	if h := o.Hosts["a"]; len(h.Containers) != 1 || h.Containers[0].ID != "1" {
 		t.Errorf("%+v", h)
+	}
+}
+
+// leaving is an engine: what it says, one answer after the other, and whether it
+// takes a new connection between the first and the second.
+type leaving struct {
+	says   []listed
+	redial error
+	asked  int
+}
+
+func (l *leaving) Containers(context.Context, map[string]string) ([]container.Observed, error) {
+	l.asked++
+	return l.says[l.asked-1], nil
+}
+
+func (l *leaving) Redial(context.Context) error { return l.redial }
+
+func TestWhatHasEndedIsBelievedOnlyOfAnEngineThatStays(t *testing.T) {
+	is := func(name string, labels map[string]string, status container.Status) container.Observed {
+		return container.Observed{ID: name, Name: name, Spec: container.Spec{Labels: labels}, State: container.State{Status: status}}
+	}
+	web := map[string]string{plan.LabelService: "shop", plan.LabelRole: "web"}
+	other := map[string]string{plan.LabelService: "blog", plan.LabelRole: "web"}
+	gone := errors.New("connection refused")
+	for name, tc := range map[string]struct {
+		first listed
+		asks  int
+	}{
+		"all runs":                       {listed{is("new", web, container.Running), is("old", web, container.Exited)}, 1},
+		"nothing is there":               {nil, 1},
+		"somebody else's ended":          {listed{is("blog", other, container.Exited)}, 1},
+		"a role has none that runs":      {listed{is("new", web, container.Exited), is("old", web, container.Exited)}, 2},
+		"the proxy has ended":            {listed{is("new", web, container.Running), is("kamal-proxy", nil, container.Exited)}, 2},
+		"it is started again and again":  {listed{is("new", web, container.Restarting)}, 2},
+		"it was left made and not begun": {listed{is("new", web, container.Created)}, 2},
+	} {
+		for _, redial := range []error{nil, gone} {
+			e := &leaving{says: []listed{tc.first, {is("after", web, container.Running)}}, redial: redial}
+			h := observe.All(t.Context(), release.Lane{Service: "shop"}, []string{"a"}, func(context.Context, string) (observe.Host, error) {
+				return observe.Host{Lister: e}, nil
+			}).Hosts["a"]
+			switch {
+			case tc.asks == 2 && redial != nil:
+				if !errors.Is(h.Err, gone) || e.asked != 1 {
+					t.Errorf("%s, and it stops: %+v", name, h)
+				}
+			case e.asked != tc.asks || h.Err != nil || tc.asks == 2 && h.Containers[0].Name != "after":
+				t.Errorf("%s: asked %d times, %+v", name, e.asked, h)
+			}
+		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/fleettest"
 	"github.com/fairlead-deploy/fairlead/deployer/health"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
+	"github.com/fairlead-deploy/fairlead/release"
 )
 
 // An engine that stops ends its containers, which may look like their own end.
@@ -34,6 +35,35 @@ func TestAnEngineThatStopsGivesNoVerdict(t *testing.T) {
 		if err == nil || errors.As(err, new(*health.Error)) {
 			t.Errorf("checked while the engine stops: %v", err)
 		}
+	})
+}
+
+// A reconcile that looks while an engine stops sees every container ended, and
+// does nothing about it.
+func TestAReconcileActsOnNoEngineThatStops(t *testing.T) {
+	scenario(t, two, func(s *daemon) {
+		s.push(v("1"))
+		s.pass(calm)
+		before, releases := len(s.world.Effects()), len(s.world.Memory.Releases())
+		s.world.Host("a").SetEngineStopping(true)
+		for range 10 {
+			s.look(release.CauseReconcile)
+			time.Sleep(30 * time.Second)
+		}
+		s.world.Host("a").SetEngineStopping(false)
+		s.pass(calm)
+		for _, e := range s.world.Effects()[before:] {
+			if e.Host != "memory" {
+				t.Errorf("it did %s", e)
+			}
+		}
+		if n := len(s.world.Memory.Releases()) - releases; n > 0 {
+			t.Errorf("%d releases came of it: %s", n, s.world.Memory.Last().Reason)
+		}
+		if n := s.world.Memory.Alerts(); n != 0 {
+			t.Errorf("%d alerts stay", n)
+		}
+		s.runs("v1")
 	})
 }
 
