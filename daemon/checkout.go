@@ -122,6 +122,9 @@ func (c *Checkout) commit(ctx context.Context) (release.Revision, fs.FS, []strin
 		return none, nil, nil, err
 	}
 	tip, err := m.Tip(ctx, "HEAD")
+	if errors.Is(err, mirror.ErrEmpty) {
+		return none, nil, nil, fmt.Errorf("read the commit that is checked out: there is none yet in %s; `git commit` makes the first", top)
+	}
 	if err != nil {
 		return none, nil, nil, fmt.Errorf("read the commit that is checked out: %w", err)
 	}

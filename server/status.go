@@ -106,6 +106,9 @@ func (s *Server) look(ctx context.Context, now time.Time) (Status, error) {
 		if err != nil {
 			return Status{}, err
 		}
+		for _, svc := range services {
+			lifted(svc.Apart, cordons)
+		}
 		for i, svc := range services {
 			services[i].Newer = newer[svc.Lane]
 		}
@@ -197,6 +200,17 @@ func runs(success, latest release.Release, hold *release.Hold, releases []releas
 		}
 	}
 	return success.Revision.SHA
+}
+
+// lifted corrects what was stored of hosts that were cordoned then and are not
+// now.
+func lifted(apart []release.HostOutcome, cordons []release.Cordon) {
+	for i, h := range apart {
+		still := slices.ContainsFunc(cordons, func(c release.Cordon) bool { return c.Host == h.Host })
+		if strings.HasPrefix(h.Detail, release.Cordoned+" ") && !still {
+			apart[i].Detail = "its cordon was lifted, and it is not caught up yet"
+		}
+	}
 }
 
 // stand decides the state from the newest attempt, a hold and what Git says.

@@ -123,7 +123,7 @@ func next(err error) string {
 	case errors.Is(err, docker.ErrDiskFull):
 		return "free disk space on the host; Fairlead tries again by itself"
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, docker.ErrUnavailable):
-		return "check that the host is up and its engine answers; Fairlead tries again by itself"
+		return "check that the host is up and its engine answers; `fairlead host cordon HOST` goes on without it; Fairlead tries again by itself"
 	}
 	return nextOfWorld(err)
 }

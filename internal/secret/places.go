@@ -43,10 +43,13 @@ func (e Env) Lookup(name string) (Value, bool, error) {
 }
 
 func (e Env) String() string {
-	if e.Prefix != "" {
-		return "the environment (" + e.Prefix + "…)"
+	switch e.Prefix {
+	case "":
+		return "the environment (" + strings.Join(e.Names, ", ") + ")"
+	case "$": // any variable
+		return "the environment"
 	}
-	return "the environment (" + strings.Join(e.Names, ", ") + ")"
+	return "the environment (" + e.Prefix + "…)"
 }
 
 // folder holds one file per secret, named as the secret: what Docker and

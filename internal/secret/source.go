@@ -153,7 +153,15 @@ func (e *MissingError) Error() string {
 		b.WriteString("; no place for secrets is configured: add `secrets: { file: … }` to the repository in fairlead.yml")
 		return b.String()
 	}
-	fmt.Fprintf(&b, "; looked in %s; put it into %s, for instance with `fairlead secret set %s`", strings.Join(e.Looked, ", "), e.Looked[0], e.Names[0])
+	fmt.Fprintf(&b, "; looked in %s; ", strings.Join(e.Looked, ", "))
+	own := slices.IndexFunc(e.Looked, func(place string) bool { return strings.HasPrefix(place, "/") })
+	git := slices.IndexFunc(e.Looked, func(place string) bool { return strings.HasPrefix(place, ".kamal/") })
+	switch {
+	case own < 0 && git >= 0: // Git would keep the value
+		fmt.Fprintf(&b, "say in %[1]s where it is: %[2]s=$%[2]s, or %[2]s=$(cat FILE)", e.Looked[git], e.Names[0])
+	default:
+		fmt.Fprintf(&b, "put it into %s, for instance with `fairlead secret set %s`", e.Looked[max(own, 0)], e.Names[0])
+	}
 	return b.String()
 }
 

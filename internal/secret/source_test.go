@@ -208,6 +208,11 @@ func TestAllMissingSecretsAreNamedAtOnceWithWhereToPutThem(t *testing.T) {
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
+	mine := open(t, secret.Options{Env: secret.Env{Prefix: "$", LookupEnv: environ("$OTHER", "1")}, Repo: files(".kamal/secrets", "A=1")})
+	want = "missing secret: B; looked in the environment, .kamal/secrets; say in .kamal/secrets where it is: B=$B, or B=$(cat FILE)"
+	if err := mine.Missing([]string{"B"}); err == nil || err.Error() != want {
+		t.Errorf("a person is told %v", err)
+	}
 	if err := s.Missing([]string{"A"}); err != nil {
 		t.Errorf("nothing is missing, but: %v", err)
 	}

@@ -177,7 +177,7 @@ func checkRepo(ctx context.Context, r *daemon.Reach, name string, repo config.Re
 	return c.repoResult
 }
 
-func short(sha string) string { return sha[:min(8, len(sha))] }
+func short(sha string) string { return sha[:min(7, len(sha))] }
 
 // destination checks one deploy.yml and what it needs.
 func (c *repoCheck) destination(ctx context.Context, subject, dest string) {

@@ -78,7 +78,7 @@ func dataDir(findings *Findings, dir string) {
 	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		findings.fail("data_dir", "`fairlead install` makes it", "%s does not exist", dir)
+		findings.fail("data_dir", "`fairlead install` makes it, else the first `fairlead watch`", "%s does not exist", dir)
 		return
 	case err != nil:
 		findings.failed("data_dir", err)

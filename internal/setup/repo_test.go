@@ -53,7 +53,7 @@ func TestARepositoryIsAddedWithWhatItNeeds(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	for _, want := range []string{
-		"Access works: main is at " + repo.Head()[:8], "web1.example.com (host key not known)",
+		"Access works: main is at " + repo.Head()[:7], "web1.example.com (host key not known)",
 		"fairlead host trust web1.example.com web2.example.com:2222",
 		"Missing secrets: DATABASE_URL, KAMAL_REGISTRY_PASSWORD", "fairlead secret set DATABASE_URL -r shop", "fairlead check",
 	} {

@@ -36,7 +36,7 @@ func Scan(ctx context.Context, address string, dial DialFunc) (ssh.PublicKey, er
 	defer cancel()
 	conn, err := dial(ctx, "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("ask %s for its host key: %w", address, err)
+		return nil, fmt.Errorf("ask %s for its host key: %w; check the address, and that its sshd answers", address, err)
 	}
 	// Not SetDeadline: a connection through a jump host has none.
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })

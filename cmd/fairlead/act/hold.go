@@ -44,7 +44,11 @@ Exit status: 0 when it is held, 1 when not.`,
 		case *asJSON:
 			return command.SayJSON(cmd, map[string]bool{"held": true})
 		}
-		return command.Say(cmd, fmt.Sprintf("%s is held; `fairlead resume %[1]s` follows Git again\n", p))
+		under := ""
+		if svc := a.Service(p); svc != nil && svc.State == server.Rolling {
+			under = "; the rollout that is under way ends first"
+		}
+		return command.Say(cmd, fmt.Sprintf("%s is held%s; `fairlead resume %[1]s` follows Git again\n", p, under))
 	}
 	return cmd
 }

@@ -147,7 +147,7 @@ func editor(cmd *cobra.Command) (string, secret.Editor, error) {
 		return "", secret.Editor{}, err
 	}
 	if conf == nil {
-		return "", secret.Editor{}, command.Hint("name it with --config; in a checkout without one, secrets are in .kamal/secrets", "there is no fairlead.yml that says where secrets are")
+		return "", secret.Editor{}, command.Hint("name it with --config; in a checkout without one, .kamal/secrets says where they are: NAME=$NAME, or NAME=$(cat FILE)", "there is no fairlead.yml that says where secrets are")
 	}
 	name, err := cmd.Flags().GetString("repository")
 	if err != nil {

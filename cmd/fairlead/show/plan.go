@@ -39,7 +39,11 @@ func (s Style) Plan(p release.Plan, verbose bool) string {
 		b.WriteString("  " + Plain(news) + "\n")
 	}
 	if p.Waits != "" {
-		b.WriteString("\n" + s.paint(yellow, "It would wait: "+Plain(p.Waits)) + "\n")
+		would := "It would wait: "
+		if p.Empty() {
+			would = "A new commit would wait: "
+		}
+		b.WriteString("\n" + s.paint(yellow, would+Plain(p.Waits)) + "\n")
 	}
 	for i, w := range p.Warnings {
 		if i == 0 {
