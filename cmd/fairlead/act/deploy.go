@@ -11,7 +11,8 @@ func newDeploy() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:        "deploy [SERVICE]",
 		Short:      "Roll out the newest commit, or a version, now",
-		SuggestFor: []string{"redeploy", "setup", "boot", "release", "push", "up", "restart"},
+		Aliases:    []string{"setup", "redeploy"}, // Kamal's words: a deploy makes hosts ready where they are not
+		SuggestFor: []string{"boot", "release", "up", "restart"},
 		Long: `Deploy makes the servers match the newest commit of the watched branch, or with
 --version run an image that was built before. The whole fleet goes to it, or all
 of it stays on what worked.
