@@ -128,6 +128,12 @@ func cleanRelease(r release.Release) release.Release {
 		r.Changes[i] = release.Change{Host: Clean(c.Host, 255), Role: Clean(c.Role, 100), Step: Clean(c.Step, 200),
 			Field: Clean(c.Field, 200), Was: Clean(c.Was, maxLine), Want: Clean(c.Want, maxLine)}
 	}
+	r.Hooks = slices.Clone(r.Hooks)
+	for i, h := range r.Hooks {
+		h.Name, h.Command, h.Host, h.Failed = Clean(h.Name, 50), Clean(h.Command, maxLine), Clean(h.Host, 255), Clean(h.Failed, maxLine)
+		h.Output = cleanLines(h.Output, maxLogs)
+		r.Hooks[i] = h
+	}
 	if r.Failure != nil {
 		f := cleanFailure(*r.Failure)
 		r.Failure = &f

@@ -210,6 +210,7 @@ func fields(r release.Release) []Field {
 		{"Cause", r.Cause.String()},
 		{"Image", image(r)},
 		{"Hosts", hosts(r.Hosts)},
+		{"Hooks", hooks(r.Hooks)},
 	}
 	if d := r.Duration(); d > 0 {
 		all = append(all, Field{"Took", d.Round(100 * time.Millisecond).String()})
@@ -276,6 +277,27 @@ func image(r release.Release) string {
 		s += " (sha256:" + d[:min(12, len(d))] + ")"
 	}
 	return strings.TrimSpace(s)
+}
+
+// hooks sums up what ran: "pre-deploy in 3s, post-deploy ended with exit status 1".
+func hooks(all []release.Hook) string {
+	var parts []string
+	for _, h := range all {
+		part := h.Name
+		if h.Part > 0 {
+			part += " " + strconv.Itoa(h.Part)
+		}
+		switch {
+		case h.Failed != "":
+			part += " " + h.Failed
+		case h.Ended.IsZero():
+			part += " not ended yet"
+		default:
+			part += " in " + h.Ended.Sub(h.Started).Round(time.Second).String()
+		}
+		parts = append(parts, part)
+	}
+	return Clean(strings.Join(parts, ", "), maxLine)
 }
 
 // hosts sums up the outcomes: "web1, web2 new; web3 unreachable".

@@ -36,6 +36,10 @@ func unhealthy(r release.Release) release.Release {
 		Probes: []string{"GET /up: 503 in 2 ms (3x)", "GET /up: connection refused (12x)"},
 		Logs:   []string{"\x1b[32mPuma starting\x1b[0m", "basket: out of memory"},
 		Next:   "raise the memory limit or fix the leak, then push; `fairlead retry shop` tries the same again"}
+	r.Hooks = []release.Hook{
+		{Name: "pre-deploy", Part: 1, Command: "bin/migrate", Started: r.Started, Ended: r.Started.Add(3 * time.Second), Output: []string{"\x1b[32mmigrated"}},
+		{Name: "on-failure", Command: "bin/tell", Started: r.Started, Ended: r.Ended, ExitCode: 1, Failed: "ended with exit status 1"},
+	}
 	r.Reason = "web2: health: not healthy after 30 s"
 	return r
 }
@@ -130,7 +134,7 @@ func TestMakingAMessageLeavesTheEventAlone(t *testing.T) {
 	r := unhealthy(shop(release.Failed))
 	r.Changes = []release.Change{{Want: "\x1b[31m"}}
 	notify.Make(release.Event{Kind: release.EventStatus, Release: &r})
-	if r.Failure.Logs[0] != "\x1b[32mPuma starting\x1b[0m" || r.Changes[0].Want != "\x1b[31m" {
+	if r.Failure.Logs[0] != "\x1b[32mPuma starting\x1b[0m" || r.Hooks[0].Output[0] != "\x1b[32mmigrated" || r.Changes[0].Want != "\x1b[31m" {
 		t.Error("the caller's release was changed")
 	}
 }

@@ -170,6 +170,9 @@ func (r *Run) end(ctx context.Context, t Task, exit int, failed string, output [
 }
 
 func (r *Run) note(ctx context.Context, message string) error {
+	if r.Work != nil {
+		r.Work.Log.Info("hook moved", "reason", message)
+	}
 	if err := r.Note(ctx, message); err != nil {
 		return &noteError{err}
 	}

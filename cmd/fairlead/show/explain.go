@@ -3,6 +3,7 @@ package show
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/fairlead-deploy/fairlead/release"
 )
@@ -24,6 +25,10 @@ func (s Style) Explain(r release.Release, events []release.Event, held string) s
 	}
 	if r.Failure != nil {
 		b.WriteString("\n" + s.Title("What went wrong") + "\n  " + s.paint(red, Plain(r.Failure.Error())) + "\n" + s.Failure(r.Failure))
+	}
+	if len(r.Hooks) > 0 {
+		b.WriteString("\n" + s.Title("Hooks, which are not undone") + "\n")
+		s.hooks(&b, r.Hooks)
 	}
 	if len(r.Hosts) > 0 {
 		b.WriteString("\n" + s.Title("Hosts") + "\n" + outcomes(r.Hosts))
@@ -142,6 +147,28 @@ func (s Style) Failure(f *release.Failure) string {
 	s.lines(&b, "The probes' answers:", f.Probes)
 	s.lines(&b, "The last lines of its log:", f.Logs)
 	return b.String()
+}
+
+// hookLines is how much of a hook's output is shown here; --json has all of it.
+const hookLines = 20
+
+func (s Style) hooks(b *strings.Builder, all []release.Hook) {
+	for _, h := range all {
+		where, end := h.Host, "may still run"
+		if where == "" {
+			where = "Fairlead's machine"
+		}
+		switch {
+		case h.Failed != "":
+			end = s.paint(red, Plain(h.Failed))
+		case !h.Ended.IsZero():
+			end = "done in " + max(h.Ended.Sub(h.Started), 0).Round(time.Second).String()
+		}
+		fmt.Fprintf(b, "  %s on %s, %s: %s\n", Plain(h.Name), Plain(where), end, Plain(h.Command))
+		for _, l := range h.Output[max(0, len(h.Output)-hookLines):] {
+			b.WriteString("  " + s.paint(faint, "│") + " " + Plain(l) + "\n")
+		}
+	}
 }
 
 func (s Style) lines(b *strings.Builder, title string, lines []string) {

@@ -149,6 +149,10 @@ func failed() release.Release {
 
 func TestAnExplanationHoldsAllThatIsKnownAndTheOneThingToDo(t *testing.T) {
 	r := failed()
+	r.Hooks = []release.Hook{
+		{Name: "pre-deploy", Part: 1, Command: "bin/rails db:migrate", Host: "web1", Started: moment("06:15:10"), Ended: moment("06:15:13"), Output: []string{"== 1 Add: migrating", "== 1 Add: migrated"}},
+		{Name: "on-failure", Command: ".kamal/hooks/on-failure", Started: moment("06:15:40"), Ended: moment("06:15:41"), ExitCode: 3, Failed: "ended with exit status 3"},
+	}
 	events := []release.Event{
 		{At: moment("06:15:02"), Kind: release.EventStatus, Message: "preparing v2 on all hosts", Release: &release.Release{Status: release.Preparing}},
 		{At: moment("06:15:02"), Kind: release.EventStatus, Message: "preparing v2 on all hosts", Release: &release.Release{Status: release.Preparing}},
@@ -195,6 +199,7 @@ func TestWithoutColourNothingForeignReachesTheTerminal(t *testing.T) {
 	r.Reason, r.Revision.Subject, r.Revision.Author, r.Version, r.Previous, r.Image = evil, evil, evil, evil, evil, evil
 	r.Failure.Logs, r.Failure.Probes, r.Failure.Message, r.Failure.Next = []string{evil}, []string{evil}, evil, evil
 	r.Hosts[0].Detail, r.Changes[0].Was = evil, evil
+	r.Hooks = []release.Hook{{Name: evil, Command: evil, Host: evil, Failed: evil, Output: []string{evil}}}
 	p := changing()
 	p.Waits, p.Warnings, p.Steps, p.Revision.Subject, p.Version = evil, []string{evil}, []string{evil}, evil, evil
 	for _, text := range []string{

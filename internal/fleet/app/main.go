@@ -16,6 +16,7 @@
 //	DRAIN=10s          how long SIGTERM waits for requests under way
 //
 // `app health [PATH]` asks the running one and exits 0 or 1, for HEALTHCHECK.
+// `app task FOR CODE [WORDS]` is a program that ends by itself.
 // Called by the name rails it knows some of Rails' words: `rails jobs:…` is a
 // worker, `rails server` the web server, and any other (`rails db:migrate`) is
 // said, and the end.
@@ -42,6 +43,9 @@ func main() {
 	args := os.Args[1:]
 	if len(args) > 0 && args[0] == "health" {
 		os.Exit(health(args[1:]))
+	}
+	if len(args) > 1 && args[0] == "task" {
+		os.Exit(task(args[1:]))
 	}
 	mode := os.Getenv("MODE")
 	if filepath.Base(os.Args[0]) == "rails" && len(args) > 0 {
