@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/fairlead-deploy/fairlead/daemon/builders"
 	"github.com/fairlead-deploy/fairlead/daemon/config"
 	"github.com/fairlead-deploy/fairlead/deployer/health"
 	"github.com/fairlead-deploy/fairlead/deployer/host"
@@ -140,10 +141,18 @@ func (f *fleet) Server(ctx context.Context, at reach.Address) (reach.Server, err
 		Read: observe.Host{Lister: e, Router: driver, Self: host.SelfIDs()},
 		Work: rollout.Host{
 			Name: at.Name, Containers: e, Images: images, Cleaner: images, Networks: e, Engine: e,
-			Prober: health.Doors{Dialer: h, Execer: e, Proxy: route.Container}, Proxy: driver, Splitter: driver, Archives: e,
+			Prober: health.Doors{Dialer: h, Execer: e, Proxy: route.Container}, Proxy: driver, Splitter: driver, Archives: e, Loader: e,
 		},
 		Files: h.Files(), Home: home, Environment: h.Environment,
 	}, nil
+}
+
+// newYard is where images are built, with the connections to hosts.
+func newYard(pool *host.Pool, c *config.Config, reg *registry.Client, scratch string, log *slog.Logger) builders.Ways {
+	return builders.Ways{
+		Pool: pool, Registry: reg, Scratch: scratch, Log: log,
+		Address: func(at reach.Address) (host.Address, error) { return address(c, at) },
+	}
 }
 
 // address decides how a host is reached: the operator's words go before those

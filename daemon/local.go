@@ -115,6 +115,7 @@ func (l *Local) wire(ctx context.Context, state string) error {
 	l.deployer = deployer.New(deployer.Options{
 		Memory: newMemory(l.store, &l.confidant), Fleet: l.fleet, Registry: reg,
 		Settings: func(string) (deployer.Settings, bool) { return l.settings(), true },
+		Yard:     newYard(l.pool, &conf, reg, "", l.o.Log).Yard(),
 		Owner:    owner, Rand: random.fork(), Log: l.o.Log,
 	})
 	return nil

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/fairlead-deploy/fairlead/daemon/builders"
 	"github.com/fairlead-deploy/fairlead/daemon/byhand"
 	"github.com/fairlead-deploy/fairlead/daemon/config"
 	"github.com/fairlead-deploy/fairlead/deployer"
@@ -120,12 +121,43 @@ func (b *ByHand) Close() error { return b.local.Close() }
 
 // Operate carries out an ask.
 func (b *ByHand) Operate(ctx context.Context, ask operation.Ask, who operation.Caller) error {
-	place := byhand.Place{
+	return b.place().Service(b.keeper).Do(ctx, ask, who)
+}
+
+func (b *ByHand) place() byhand.Place {
+	return byhand.Place{
 		Mirrors: b.mirrors,
 		Deploy:  b.local.checkout.Deploy, Files: b.local.files, Settings: b.local.settings(), Pool: b.local.pool, Unique: unique, Log: b.local.o.Log,
 		Address: func(at reach.Address) (host.Address, error) { return address(&b.conf, at) },
 	}
-	return place.Service(b.keeper).Do(ctx, ask, who)
+}
+
+// Build works on the images of the checkout's service; tell hears each line of
+// what happens.
+func (b *ByHand) Build(ctx context.Context, ask builders.Ask, tell func(line string)) error {
+	c := b.local.checkout
+	revision, files, _, err := c.commit(ctx)
+	if err != nil {
+		return err
+	}
+	reg, err := newRegistry(&b.conf)
+	if err != nil {
+		return err
+	}
+	place := b.place()
+	j := builders.Job{
+		Ways: newYard(b.local.pool, &b.conf, reg, "", b.local.o.Log), Deploy: c.Deploy, Revision: revision,
+		Commit: files, Folder: c.Files(), At: place.At, Tell: tell,
+	}
+	if ask.NeedsSecrets() {
+		if j.Auth, err = place.Account(ctx); err != nil {
+			return err
+		}
+		if j.Secrets, err = place.Secrets(ctx, c.Deploy.Builder); err != nil {
+			return err
+		}
+	}
+	return j.Do(ctx, ask)
 }
 
 var (

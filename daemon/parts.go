@@ -114,6 +114,7 @@ func (d *Daemon) newDeployer(c *config.Config, pool *host.Pool, reg *registry.Cl
 	}
 	return deployer.New(deployer.Options{
 		Memory: newMemory(d.store, &d.confidant), Fleet: newFleet(pool, c, d.o.Binary, d.o.Log, reg), Registry: reg,
+		Yard:     newYard(pool, c, reg, c.DataDir, d.o.Log).Yard(),
 		Settings: func(repo string) (deployer.Settings, bool) { return d.confided(c, repo) },
 		Owner:    owner, Rand: d.random.fork(), Log: d.o.Log,
 	}), nil

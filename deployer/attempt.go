@@ -85,6 +85,7 @@ type badFileError struct {
 	err  error
 	step string // empty: reading deploy.yml
 	next string // the one thing to do
+	logs []string
 }
 
 func (e *badFileError) Error() string { return e.err.Error() }

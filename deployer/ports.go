@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/fairlead-deploy/fairlead/deployer/alert"
+	"github.com/fairlead-deploy/fairlead/deployer/build"
 	"github.com/fairlead-deploy/fairlead/deployer/image"
 	"github.com/fairlead-deploy/fairlead/deployer/policy"
 	"github.com/fairlead-deploy/fairlead/deployer/reach"
@@ -106,6 +107,8 @@ type Options struct {
 	Memory   Memory
 	Fleet    reach.Fleet
 	Registry image.Registry
+	// Yard makes images of commits; nil makes none.
+	Yard *build.Yard
 	// Settings returns those of a repository; false when it is not configured.
 	Settings func(repo string) (Settings, bool)
 	Owner    string // of locks: this installation's id

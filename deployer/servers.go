@@ -71,7 +71,8 @@ func (a *attempt) rolloutHosts() (map[string]rollout.Host, map[string]lock.Files
 	if a.desired.Policy.Orphans {
 		names = append(names, a.hosts.Former()...)
 	}
-	return a.hosts.Work(names)
+	hosts, files := a.hosts.Work(names)
+	return a.laden(hosts), files
 }
 
 // leaveOut takes the skipped hosts out of what is desired. Where no other is

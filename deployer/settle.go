@@ -75,7 +75,7 @@ func (a *attempt) refused(ctx context.Context, err error) error {
 	}
 	reason := "deploy.yml cannot be used; what runs is untouched"
 	if bad, ok := errors.AsType[*badFileError](err); ok && bad.step != "" {
-		f.Step, f.Next, reason = bad.step, bad.next, err.Error()+"; what runs is untouched"
+		f.Step, f.Next, f.Logs, reason = bad.step, bad.next, bad.logs, err.Error()+"; what runs is untouched"
 	}
 	a.r.Failure = f
 	return a.save(ctx, release.Failed, reason)

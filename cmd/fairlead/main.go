@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fairlead-deploy/fairlead/cmd/fairlead/act"
+	"github.com/fairlead-deploy/fairlead/cmd/fairlead/build"
 	"github.com/fairlead-deploy/fairlead/cmd/fairlead/command"
 	"github.com/fairlead-deploy/fairlead/cmd/fairlead/look"
 	"github.com/fairlead-deploy/fairlead/cmd/fairlead/operate"
@@ -80,7 +81,7 @@ Exit status: 0 done, 1 error, 2 (plan) there are changes, 130 after Ctrl-C.`,
 	root.SetHelpCommandGroupID(groupSetUp)
 	root.SetCompletionCommandGroupID(groupSetUp)
 	add(root, groupLook, append(append(look.Verbs(), newStatus()), operate.Looks()...)...)
-	add(root, groupAct, append(append(act.Verbs(), newRollback()), operate.Acts()...)...)
+	add(root, groupAct, slices.Concat(act.Verbs(), []*cobra.Command{newRollback()}, build.Acts(), operate.Acts())...)
 	add(root, groupSetUp, append(append(run.Verbs(), newHost()), secrets.Verbs()...)...)
 	command.Finish(root)
 	return root

@@ -47,7 +47,7 @@ type Place struct {
 func (b Place) Service(keeper *lock.Keeper) *operate.Service {
 	s := &operate.Service{
 		Deploy: b.Deploy, Connect: b.connect, Keeper: keeper, Unique: func() string { return b.Unique()[:6] },
-		Failed: b.failed, Account: b.account, Log: b.Log,
+		Failed: b.failed, Account: b.Account, Log: b.Log,
 	}
 	if b.Store != nil {
 		s.Hold = b.Store.Hold
@@ -57,7 +57,7 @@ func (b Place) Service(keeper *lock.Keeper) *operate.Service {
 
 // connect reaches a host of deploy.yml, and makes sure that it answers.
 func (b Place) connect(ctx context.Context, name string) (operate.Host, error) {
-	a, err := b.Address(b.at(name))
+	a, err := b.Address(b.At(name))
 	if err != nil {
 		return operate.Host{}, err
 	}
@@ -89,8 +89,8 @@ func (m mover) RemoveImage(ctx context.Context, ref string) error {
 	return m.images.RemoveImage(ctx, ref)
 }
 
-// at is how deploy.yml reaches one of its hosts.
-func (b Place) at(name string) reach.Address {
+// At is how deploy.yml reaches one of its hosts.
+func (b Place) At(name string) reach.Address {
 	at := reach.Address{Name: name, Host: name, SSH: b.Deploy.SSH}
 	var entries []spec.HostEntry
 	for _, role := range b.Deploy.Roles {
@@ -131,8 +131,8 @@ func (b Place) failed(ctx context.Context) ([]string, error) {
 	return ids, err
 }
 
-// account is what the hosts pull with.
-func (b Place) account(ctx context.Context) (docker.Auth, error) {
+// Account is what the hosts pull with.
+func (b Place) Account(ctx context.Context) (docker.Auth, error) {
 	r := b.Deploy.Registry
 	source, err := b.Settings.Secrets(ctx, b.Files, b.Deploy.Destination, b.Deploy.SecretsPath)
 	if err != nil {
@@ -144,6 +144,27 @@ func (b Place) account(ctx context.Context) (docker.Auth, error) {
 	}
 	password, err := credential(source, r.Password)
 	return docker.Auth{Server: r.Server, Username: user.Reveal(), Password: password}, err
+}
+
+// Secrets are those that builds may see.
+func (b Place) Secrets(ctx context.Context, builder *spec.Builder) (map[string]secret.Value, error) {
+	values := map[string]secret.Value{}
+	if builder == nil || len(builder.Secrets) == 0 {
+		return values, nil
+	}
+	source, err := b.Settings.Secrets(ctx, b.Files, b.Deploy.Destination, b.Deploy.SecretsPath)
+	if err == nil {
+		err = source.Missing(builder.Secrets)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open secrets: %w", err)
+	}
+	for _, name := range builder.Secrets {
+		if values[name], _, err = source.Lookup(name); err != nil {
+			return nil, fmt.Errorf("look up secret %s: %w", name, err)
+		}
+	}
+	return values, nil
 }
 
 func credential(source secret.Source, c spec.Credential) (secret.Value, error) {

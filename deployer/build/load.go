@@ -112,8 +112,8 @@ func (m moving) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// source finds the engine that has the image; where it is gone from there, it
-// is built again.
+// source finds the engine that has the image; where the commit's own is
+// gone from there, it is built again.
 func (t *Truck) source(ctx context.Context, ref string) (Machine, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -126,7 +126,7 @@ func (t *Truck) source(ctx context.Context, ref string) (Machine, error) {
 	}
 	_, err = m.Images.Image(ctx, ref)
 	if errors.Is(err, docker.ErrNotFound) {
-		if t.commit.Deploy.Builder == nil || ref != t.commit.Deploy.Image.Ref(t.commit.Revision.ImageTag(t.commit.Deploy.XFairlead.ImageTag)) {
+		if t.commit.Deploy.Builder == nil || ref != t.commit.Deploy.Image.Ref(t.commit.Version) {
 			return m, fmt.Errorf("the builder %s has no image %s any more: %w", m.Name, ref, docker.ErrNotFound)
 		}
 		_, err = t.yard.Make(ctx, t.commit)

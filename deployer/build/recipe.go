@@ -145,6 +145,18 @@ func agentsOf(b *spec.Builder) ([]string, error) {
 	return []string{id}, nil
 }
 
+// dirty marks all tags.
+func (r Recipe) dirty() Recipe {
+	for i, p := range r.Parts {
+		for j := range p.Tags {
+			p.Tags[j] += "-dirty"
+			p.Order.Tags[j] += "-dirty"
+		}
+		r.Parts[i] = p
+	}
+	return r
+}
+
 // Machines are the engines that the recipe needs, each once.
 func (r Recipe) Machines() []string {
 	var list []string

@@ -83,6 +83,8 @@ type Commit struct {
 	NoCache  bool
 	// Keep builds and does not push.
 	Keep bool
+	// Dirty says that Files are not a commit's: so do the tags, as Kamal's.
+	Dirty bool
 	// Told hears what happens; nil nobody.
 	Told func(engine.Line)
 }
@@ -103,6 +105,9 @@ func (y *Yard) Make(ctx context.Context, c Commit) (digest string, err error) {
 	recipe, err := RecipeOf(c.Deploy, c.Version, y.Arch)
 	if err != nil {
 		return "", err
+	}
+	if c.Dirty {
+		recipe = recipe.dirty()
 	}
 	files, dockerfile, err := y.context(ctx, c)
 	if err != nil {

@@ -56,10 +56,13 @@ const Patience = 30 * time.Minute
 
 // AbsentError says that a commit's image is not there: CI is building it, or
 // never will.
-type AbsentError struct{ Name string }
+type AbsentError struct {
+	Name string
+	Hint string // what else could be done, as the end of a sentence
+}
 
 func (e *AbsentError) Error() string {
-	return fmt.Sprintf("no image %s yet: push it, or write a tag into image:", e.Name)
+	return fmt.Sprintf("no image %s yet: push it, or write a tag into image:%s", e.Name, e.Hint)
 }
 
 // GivenUp is the one line that ends the wait for it.
@@ -101,6 +104,10 @@ type Finder struct {
 	Auth     registry.Auth
 	Registry Registry
 	Pins     Pins
+	// Make makes the commit's own image under a tag, where it is not there, and
+	// returns its digest; nil: it is waited for, and Hint ends what is said of it.
+	Make func(ctx context.Context, tag string) (digest string, err error)
+	Hint string
 }
 
 // Find decides on the image and asks the registry for its digest:
@@ -165,7 +172,10 @@ func (f Finder) ofCommit(ctx context.Context, files fs.FS) (Found, error) {
 	if !errors.Is(err, registry.ErrNotFound) {
 		return Found{Version: own, Digest: digest}, err
 	}
-	absent := &AbsentError{f.Image.Ref(own)}
+	if f.Make != nil {
+		return f.made(ctx, own)
+	}
+	absent := &AbsentError{f.Image.Ref(own), f.Hint}
 	for _, c := range f.commits(ctx, files) {
 		tag := c.ImageTag(f.Pattern)
 		digest, pinned, err = f.resolve(ctx, tag)
@@ -189,6 +199,16 @@ func (f Finder) ofCommit(ctx context.Context, files fs.FS) (Found, error) {
 }
 
 // commits returns the commits from the tip back to the deployed one.
+// made makes the commit's own image, whose digest is noted down as if it had
+// been asked for.
+func (f Finder) made(ctx context.Context, tag string) (Found, error) {
+	digest, err := f.Make(ctx, tag)
+	if err == nil && digest != "" {
+		err = f.Pins.Pin(ctx, f.Lane, f.Revision.SHA, f.Image.Ref(tag), digest)
+	}
+	return Found{Version: tag, Digest: digest}, err
+}
+
 func (f Finder) commits(ctx context.Context, files fs.FS) []release.Revision {
 	commits := []release.Revision{f.Revision}
 	if h, ok := files.(Historian); ok {

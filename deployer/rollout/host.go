@@ -74,6 +74,11 @@ type Files interface {
 	Write(ctx context.Context, path string, content []byte, mode fs.FileMode) error
 }
 
+// Loader takes an image as a stream, as `docker save` writes it.
+type Loader interface {
+	Load(ctx context.Context, tar io.Reader) error
+}
+
 // Archives are the files in containers, running or not, as tar streams.
 type Archives interface {
 	// CopyTo unpacks a stream into a folder of a container, through its mounts.
@@ -96,6 +101,7 @@ type Host struct {
 	Splitter   Splitter
 	Files      Files
 	Archives   Archives
+	Loader     Loader      // nil: the host takes images from registries alone
 	Auth       docker.Auth // for pulls
 }
 

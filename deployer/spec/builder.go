@@ -61,13 +61,20 @@ func readDriver(v schema.Value) string {
 	if !strings.HasPrefix(text, "cloud ") && text != "docker" && text != "docker-container" {
 		v.Fail(`docker-container, docker or "cloud ORG/NAME"`, "%q is not a driver", text)
 	}
+	if strings.HasPrefix(text, "cloud ") {
+		v.Warn("not supported: Docker's build cloud is reached by its own program and account only; write remote: ssh://USER@HOST, or build in CI")
+	}
 	return text
 }
 
 func readCache(v schema.Value) *BuildCache {
 	c := &BuildCache{}
 	v.Object(schema.Fields{
-		"type":    func(v schema.Value) { c.Type = v.Choice("gha", "registry") },
+		"type": func(v schema.Value) {
+			if c.Type = v.Choice("gha", "registry"); c.Type == "gha" {
+				v.Warn("not used: GitHub keeps that cache for jobs of GitHub Actions alone; write registry")
+			}
+		},
 		"options": func(v schema.Value) { c.Options = v.Text() },
 		"image":   func(v schema.Value) { c.Image = v.Text() },
 	})

@@ -41,9 +41,10 @@ func (l *loader) readFairlead(v schema.Value) {
 				v.Fail(`as in "{sha}" or "sha-{sha7}"`, "%q is not a pattern of a tag", x.ImageTag)
 			}
 		},
-		"proxy": func(v schema.Value) { x.Proxy = readXProxy(v) },
-		"hooks": func(v schema.Value) { x.Hooks = hooks.ReadOptions(v) },
-		"roles": l.readXRoles,
+		"transport": func(v schema.Value) { x.Load = v.Choice("registry", "load") == "load" },
+		"proxy":     func(v schema.Value) { x.Proxy = readXProxy(v) },
+		"hooks":     func(v schema.Value) { x.Hooks = hooks.ReadOptions(v) },
+		"roles":     l.readXRoles,
 	})
 }
 

@@ -22,7 +22,9 @@ type pendingFeature struct {
 var pendingFeatures = []pendingFeature{
 	pending(`accessories`, "not managed yet; what runs stays"),
 	pending(`hooks\.(docker-setup|pre-build|pre-proxy-reboot|post-proxy-reboot)`, neverHook),
-	pending(`builder`, "images are not built yet; the registry must have them"),
+	pending(`builder\.(provenance|sbom)`, "no attestations are made: an engine's own BuildKit pushes none"),
+	pending(`builder\.cache\.options`, "not used: the cache is in the image itself (BuildKit's inline cache)"),
+	pending(`builder\.pack`, "not supported: pack needs an engine's socket inside its containers; write a Dockerfile, or build in CI"),
 	pending(`x-fairlead\.roles\.[^.]+\.scale`, "one container per host for now"),
 	pending(`x-fairlead\.proxy\..*`, "the proxy that runs is used, else Fairlead's own"),
 	pending(`proxy\.run\.(registry|repository|version|options)|servers\.[^.]+\.proxy\.run\.(registry|repository|version|options)`, "Fairlead's own proxy is booted where none runs"),

@@ -111,6 +111,9 @@ func showFairlead(x XFairlead) map[string]any {
 	for name, o := range x.Hooks {
 		m["hooks."+name] = prune(map[string]any{"run": string(o.Run), "deadline": show(o.Deadline)})
 	}
+	if x.Load {
+		m["transport"] = "load"
+	}
 	m["self_heal"], m["prune"] = x.SelfHeal, x.Prune
 	return m
 }

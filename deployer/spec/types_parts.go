@@ -291,6 +291,9 @@ type XFairlead struct {
 	// ImageTag is the pattern of the tag of a commit's image: {sha} is the
 	// full name, {sha7} (any number 4 to 40) its start. Default "{sha}".
 	ImageTag string
+	// Load brings images from the builder straight to the hosts
+	// (transport: load). Default false: by way of the registry.
+	Load bool
 	// Proxy chooses and tunes the reverse proxy.
 	Proxy XProxy
 	// Hooks is how hooks are run, by their name.

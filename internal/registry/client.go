@@ -3,7 +3,8 @@
 //
 // It asks with HEAD, so that looking costs no pull quota where the registry
 // counts only GET (Docker Hub does), and reuses connections and tokens between
-// questions. It may not pull, push, retry or wait: whoever asks decides when
+// questions. Besides, it joins the images of several architectures under one
+// tag. It may not pull, push images, retry or wait: whoever asks decides when
 // to ask again, by the kind of the Error.
 package registry
 
