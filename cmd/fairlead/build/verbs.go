@@ -99,7 +99,9 @@ func newPush(use, path string) *cobra.Command {
 		Use: use, Short: "Build the image of this checkout's commit and push it",
 		Long: `Push builds IMAGE:VERSION and pushes it, and latest (latest-DESTINATION with -d),
 with the account of registry:, which reaches the engine in a header and no command
-line. ` + what + `
+line.
+
+` + what + `
 
   ` + path + `
   ` + path + ` --no-cache
