@@ -1,6 +1,7 @@
 package examples
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -8,6 +9,16 @@ import (
 
 	"github.com/fairlead-deploy/fairlead/daemon/config"
 )
+
+func TestTheReadmeIsShort(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := bytes.Count(readme, []byte("\n")); n > 150 {
+		t.Errorf("%d lines; 150 are read to the end", n)
+	}
+}
 
 // The files that the README shows are a repository as well.
 func TestTheFilesInTheReadmeLoadAndPlan(t *testing.T) {

@@ -110,6 +110,7 @@ func TestHostsAreServersOfTheirOwn(t *testing.T) {
 			}
 		}
 	})
+	t.Run("nothing listens beyond this machine", func(t *testing.T) { listensHereOnly(t, f) })
 	t.Run("ssh lets root and deploy in by key and shows the keys of known_hosts", func(t *testing.T) { sshWithStrictKeys(t, f) })
 	t.Run("ssh connections and sessions are counted", func(t *testing.T) {
 		before, sessions := count(t, h2)
