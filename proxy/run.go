@@ -59,7 +59,7 @@ func run(ctx context.Context, s settings) (err error) {
 	}
 	keeper, err := certs.New(certs.Config{
 		Folder: filepath.Join(s.env.configDir(), "fairlead-certs"), Directory: s.env("KAMAL_PROXY_ACME_DIRECTORY"),
-		Roots: s.env("KAMAL_PROXY_ACME_ROOTS"), HTTPPort: s.httpPort, HTTPSPort: s.httpsPort, Log: s.out,
+		Email: s.env("KAMAL_PROXY_ACME_EMAIL"), Roots: s.env("KAMAL_PROXY_ACME_ROOTS"), HTTPPort: s.httpPort, HTTPSPort: s.httpsPort, Log: s.out,
 	})
 	if err != nil {
 		return err

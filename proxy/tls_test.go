@@ -10,22 +10,15 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
-	"io"
-	"log"
+	"io/fs"
 	"math/big"
-	"net"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/letsencrypt/pebble/v2/ca"
-	"github.com/letsencrypt/pebble/v2/db"
-	"github.com/letsencrypt/pebble/v2/va"
-	"github.com/letsencrypt/pebble/v2/wfe"
-	"github.com/miekg/dns"
+	"github.com/fairlead-deploy/fairlead/proxy/certs/acmetest"
 )
 
 // handshake connects for host and returns what the server showed.
@@ -84,45 +77,6 @@ func TestAServiceIsServedWithItsOwnCertificateAndPlainHTTPIsRedirected(t *testin
 	}
 }
 
-// authority is a real ACME server (Pebble) that finds every host on 127.0.0.1, at the given ports.
-func authority(t *testing.T, httpPort, tlsPort int) (directory, roots string) {
-	t.Helper()
-	t.Setenv("PEBBLE_VA_NOSLEEP", "1")
-	t.Setenv("PEBBLE_WFE_NONCEREJECT", "0")
-	t.Setenv("PEBBLE_AUTHZREUSE", "0")
-	quiet := log.New(io.Discard, "", 0)
-	store := db.NewMemoryStore()
-	issuer := ca.New(quiet, store, "", "ecdsa", 0, 1, map[string]ca.Profile{"default": {ValidityPeriod: 90 * 24 * 3600}})
-	front := wfe.New(quiet, store, va.New(quiet, httpPort, tlsPort, false, names(t), store), issuer, []string{"pebble.letsencrypt.org"}, false, false, 1, 1)
-	s := httptest.NewTLSServer(front.Handler())
-	t.Cleanup(s.Close)
-	roots = filepath.Join(t.TempDir(), "roots.pem")
-	if err := os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return s.URL + wfe.DirectoryPath, roots
-}
-
-// names is a DNS server that knows every name as 127.0.0.1.
-func names(t *testing.T) (address string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0") // Pebble asks by TCP
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &dns.Server{Listener: l, Handler: dns.HandlerFunc(func(w dns.ResponseWriter, q *dns.Msg) {
-		a := new(dns.Msg).SetReply(q)
-		if q.Question[0].Qtype == dns.TypeA {
-			a.Answer = []dns.RR{&dns.A{Hdr: dns.RR_Header{Name: q.Question[0].Name, Rrtype: dns.TypeA, Class: dns.ClassINET}, A: net.IPv4(127, 0, 0, 1)}}
-		}
-		_ = w.WriteMsg(a)
-	})}
-	done := make(chan error, 1)
-	go func() { done <- s.ActivateAndServe() }()
-	t.Cleanup(func() { _ = s.Shutdown(); <-done })
-	return l.Addr().String()
-}
-
 func TestACertificateIsObtainedByEachChallengeAndKeptOverARestart(t *testing.T) {
 	for _, challenge := range []string{"HTTP-01", "TLS-ALPN-01"} {
 		t.Run(challenge, func(t *testing.T) {
@@ -134,8 +88,9 @@ func TestACertificateIsObtainedByEachChallengeAndKeptOverARestart(t *testing.T) 
 			} else {
 				httpPort = freePort(t)
 			}
-			directory, roots := authority(t, httpPort, tlsPort)
-			p.env = map[string]string{"HOME": home, "XDG_RUNTIME_DIR": home, "KAMAL_PROXY_ACME_DIRECTORY": directory, "KAMAL_PROXY_ACME_ROOTS": roots}
+			ca := acmetest.Start(t, acmetest.Options{HTTPPort: httpPort, TLSPort: tlsPort})
+			p.env = map[string]string{"HOME": home, "XDG_RUNTIME_DIR": home, "KAMAL_PROXY_ACME_DIRECTORY": ca.Directory, "KAMAL_PROXY_ACME_ROOTS": ca.Roots,
+				"KAMAL_PROXY_ACME_EMAIL": "ana@example.com"}
 			p = startWith(p)
 			p.must("deploy", "shop", "--target", app(t, "x"), "--host", "shop.example.com", "--tls")
 			ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
@@ -146,6 +101,7 @@ func TestACertificateIsObtainedByEachChallengeAndKeptOverARestart(t *testing.T) 
 			if got := again.certificate(ctx, "shop.example.com"); got != serial {
 				t.Errorf("after a restart the certificate is another: %s, was %s", got, serial)
 			}
+			private(t, home, "ana@example.com")
 		})
 	}
 }
@@ -163,5 +119,25 @@ func (p *running) certificate(ctx context.Context, host string) string {
 			p.t.Fatalf("no certificate: %v; log: %s", err, p.log)
 		case <-time.After(20 * time.Millisecond):
 		}
+	}
+}
+
+// private wants all that certificates are made of to be for its owner alone, an account among it.
+func private(t *testing.T, home, account string) {
+	t.Helper()
+	found := false
+	err := filepath.WalkDir(filepath.Join(home, ".config", "kamal-proxy", "fairlead-certs"), func(path string, e fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		found = found || strings.Contains(path, "users/"+account)
+		info, err := e.Info()
+		if err == nil && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %s", path, info.Mode())
+		}
+		return err
+	})
+	if err != nil || !found {
+		t.Errorf("the account of %s: found %t, %v", account, found, err)
 	}
 }

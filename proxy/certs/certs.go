@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/caddyserver/certmagic"
 	"github.com/mholt/acmez/v3"
@@ -25,9 +26,13 @@ import (
 type Config struct {
 	Folder    string // of certificates, keys and the account
 	Directory string // URL of the ACME directory; empty: Let's Encrypt, or its staging directory
+	Email     string // of the account, which some directories warn by; empty: none
 	Roots     string // PEM file of the roots that the directory's own server is trusted by; empty: the system's
 	HTTPPort  int    // on which the proxy answers HTTP-01 challenges
 	HTTPSPort int    // on which it answers TLS-ALPN-01 challenges
+	// LookEvery is how often it looks whether a certificate is to be renewed (a third of its life
+	// before its end, or when the directory says); 0: ten minutes.
+	LookEvery time.Duration
 	Log       io.Writer
 }
 
@@ -83,12 +88,13 @@ func New(c Config) (*Keeper, error) {
 func newAuthority(c Config, directory string, roots *x509.CertPool, log *zap.Logger) authority {
 	var a authority
 	a.cache = certmagic.NewCache(certmagic.CacheOptions{
-		GetConfigForCert: func(certmagic.Certificate) (*certmagic.Config, error) { return a.config, nil },
-		Logger:           log,
+		GetConfigForCert:   func(certmagic.Certificate) (*certmagic.Config, error) { return a.config, nil },
+		RenewCheckInterval: c.LookEvery,
+		Logger:             log,
 	})
 	a.config = certmagic.New(a.cache, certmagic.Config{Storage: &certmagic.FileStorage{Path: c.Folder}, Logger: log})
 	a.issuer = certmagic.NewACMEIssuer(a.config, certmagic.ACMEIssuer{
-		CA: directory, TestCA: directory, Agreed: true, TrustedRoots: roots,
+		CA: directory, TestCA: directory, Email: c.Email, Agreed: true, TrustedRoots: roots,
 		AltHTTPPort: c.HTTPPort, AltTLSALPNPort: c.HTTPSPort, Logger: log,
 	})
 	a.config.Issuers = []certmagic.Issuer{a.issuer}
