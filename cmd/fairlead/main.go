@@ -21,6 +21,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/cmd/fairlead/build"
 	"github.com/fairlead-deploy/fairlead/cmd/fairlead/command"
 	"github.com/fairlead-deploy/fairlead/cmd/fairlead/look"
+	"github.com/fairlead-deploy/fairlead/cmd/fairlead/manual"
 	"github.com/fairlead-deploy/fairlead/cmd/fairlead/operate"
 	"github.com/fairlead-deploy/fairlead/cmd/fairlead/run"
 	"github.com/fairlead-deploy/fairlead/cmd/fairlead/secrets"
@@ -82,7 +83,7 @@ Exit status: 0 done, 1 error, 2 (plan) there are changes, 130 after Ctrl-C.`,
 	root.SetCompletionCommandGroupID(groupSetUp)
 	add(root, groupLook, append(append(look.Verbs(), newStatus()), operate.Looks()...)...)
 	add(root, groupAct, slices.Concat(act.Verbs(), []*cobra.Command{newRollback()}, build.Acts(), operate.Acts())...)
-	add(root, groupSetUp, append(append(run.Verbs(), newHost()), secrets.Verbs()...)...)
+	add(root, groupSetUp, slices.Concat(run.Verbs(), []*cobra.Command{newHost(), manual.New()}, secrets.Verbs())...)
 	command.Finish(root)
 	return root
 }

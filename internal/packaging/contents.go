@@ -16,6 +16,7 @@ type Parts struct {
 	License     []byte
 	Readme      []byte
 	Completions map[string][]byte // by shell: bash, zsh, fish
+	Manual      map[string][]byte // pages by name, "fairlead-deploy.1"
 }
 
 // A Program is one built program.
@@ -35,6 +36,9 @@ func (p Parts) Archive(prog Program) []File {
 	}
 	for shell, text := range p.Completions {
 		files = append(files, File{root + "/completions/fairlead." + shell, 0o644, text})
+	}
+	for name, page := range p.Manual {
+		files = append(files, File{root + "/man/" + name, 0o644, page})
 	}
 	if prog.OS == "linux" {
 		files = append(files, File{root + "/" + systemd.UnitName, 0o644, []byte(unit(setup.DefaultProgram))})
@@ -76,6 +80,9 @@ func (p Parts) Deb(prog Program) (Deb, error) {
 		if text, ok := p.Completions[shell]; ok {
 			files = append(files, File{at, 0o644, text})
 		}
+	}
+	for name, page := range p.Manual {
+		files = append(files, File{"usr/share/man/man1/" + name, 0o644, page})
 	}
 	return Deb{
 		Name: "fairlead", Version: version, Arch: prog.Arch, Section: "admin", Priority: "optional",

@@ -62,7 +62,7 @@ func TestARelease(t *testing.T) {
 		}
 	})
 	t.Run("has an archive with all that is promised", func(t *testing.T) {
-		for _, name := range []string{"LICENSE", "README.md", "fairlead.example.yml", "fairlead.service", "completions/fairlead.bash", "completions/fairlead.zsh", "completions/fairlead.fish"} {
+		for _, name := range []string{"LICENSE", "README.md", "fairlead.example.yml", "fairlead.service", "completions/fairlead.bash", "completions/fairlead.zsh", "completions/fairlead.fish", "man/fairlead.1", "man/fairlead-app-exec.1"} {
 			if info, err := os.Stat(filepath.Join(filepath.Dir(b.program), name)); err != nil || info.Size() == 0 {
 				t.Errorf("%s: %v", name, err)
 			}

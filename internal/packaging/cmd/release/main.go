@@ -103,7 +103,8 @@ func commitTime(ctx context.Context) (time.Time, error) {
 	return time.Unix(seconds, 0).UTC(), nil
 }
 
-// completions asks a program for this machine for its shells' completions.
+// completions asks a program for this machine for its shells' completions, and
+// for its manual.
 func (r *release) completions(ctx context.Context, dir string) error {
 	prog, err := r.build(ctx, dir, runtime.GOOS, runtime.GOARCH)
 	if err != nil {
@@ -116,6 +117,24 @@ func (r *release) completions(ctx context.Context, dir string) error {
 			return err
 		}
 		r.parts.Completions[shell] = []byte(text)
+	}
+	return r.manual(ctx, prog, filepath.Join(dir, "man"))
+}
+
+// manual asks the program for its manual pages.
+func (r *release) manual(ctx context.Context, prog, dir string) error {
+	if _, err := run(ctx, nil, prog, "man", "--dir", dir); err != nil {
+		return err
+	}
+	pages, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	r.parts.Manual = map[string][]byte{}
+	for _, page := range pages {
+		if r.parts.Manual[page.Name()], err = os.ReadFile(filepath.Join(dir, page.Name())); err != nil {
+			return err
+		}
 	}
 	return nil
 }
