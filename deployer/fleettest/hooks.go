@@ -53,8 +53,9 @@ func (h *Host) hookStarts(b *box) {
 		return
 	}
 	h.w.hooks = append(h.w.hooks, b.name)
-	if n := len(slices.DeleteFunc(slices.Clone(h.w.hooks), func(name string) bool { return name != b.name })); n > 1 {
-		h.w.violate("H1: %s started %d times", b.name, n)
+	key := b.spec.Labels[plan.LabelRelease] + " " + b.spec.Labels[labelHook]
+	if h.w.hooked[key]++; h.w.hooked[key] > 1 {
+		h.w.violate("H1: hook %s started %d times", key, h.w.hooked[key])
 	}
 	if !strings.HasPrefix(b.spec.Labels[labelHook], "pre-") {
 		return

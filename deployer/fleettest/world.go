@@ -72,6 +72,7 @@ type World struct {
 	effects    []Effect
 	violations []string
 	hooks      []string // that were started, by their containers' names
+	hooked     map[string]int
 	crash      Crash
 	crashed    bool
 	forced     []forced
@@ -92,7 +93,7 @@ type Crash struct {
 func New(seed uint64, hosts ...string) *World {
 	w := &World{
 		Seed: seed, hosts: map[string]*Host{}, images: map[string]string{}, apps: map[string]App{},
-		registryUp: true, calls: map[called]int{}, ids: map[string]string{},
+		registryUp: true, calls: map[called]int{}, ids: map[string]string{}, hooked: map[string]int{},
 	}
 	w.Memory = newMemory(w)
 	for _, name := range hosts {
