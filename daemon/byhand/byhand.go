@@ -50,7 +50,7 @@ func (b Place) Service(keeper *lock.Keeper) *operate.Service {
 		Failed: b.failed, Account: b.Account, Log: b.Log,
 	}
 	if b.Store != nil {
-		s.Hold = b.Store.Hold
+		s.Hold, s.Served = b.Store.Hold, b.served
 	}
 	return s
 }

@@ -125,7 +125,10 @@ func (w *work) start(ctx context.Context, hosts []string) error {
 			return err
 		}
 		if w.role(t.role).Proxied {
-			r, ok := plan.RouteFor(w.Deploy, c)
+			r, ok, err := w.routeOf(ctx, c)
+			if err != nil {
+				return err
+			}
 			if !ok {
 				return &operation.Refusal{Message: t.role + " runs on " + t.host + ", but its route is not known", Hint: "`fairlead deploy` makes it"}
 			}
@@ -140,6 +143,26 @@ func (w *work) start(ctx context.Context, hosts []string) error {
 		w.note(ctx, h, t.role, "Started app version "+plan.VersionOf(w.Lane(), c))
 		return w.done(t.source(c), "started")
 	})
+}
+
+// routeOf is how a container is served: as the release says that put its version
+// there; of another version as at its birth; else as deploy.yml says now.
+func (w *work) routeOf(ctx context.Context, c container.Observed) (plan.Route, bool, error) {
+	if w.Served != nil {
+		d, version, err := w.Served(ctx)
+		if err != nil {
+			return plan.Route{}, false, err
+		}
+		if d != nil && version == plan.VersionOf(w.Lane(), c) {
+			r, ok := plan.RouteFor(d, c)
+			return r, ok, nil
+		}
+		if r, ok := plan.RouteAtBirth(c); ok {
+			return r, true, nil
+		}
+	}
+	r, ok := plan.RouteFor(w.Deploy, c)
+	return r, ok, nil
 }
 
 // maintenance answers requests with 503.

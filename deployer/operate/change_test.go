@@ -11,7 +11,9 @@ import (
 	"testing"
 
 	"github.com/fairlead-deploy/fairlead/deployer/host/ssh/sshtest"
+	"github.com/fairlead-deploy/fairlead/deployer/operate"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
+	"github.com/fairlead-deploy/fairlead/deployer/spec"
 	"github.com/fairlead-deploy/fairlead/release"
 	"github.com/fairlead-deploy/fairlead/release/operation"
 )
@@ -64,6 +66,60 @@ func TestWhatAPersonStopsIsHeldAndStartsAgain(t *testing.T) {
 		t.Errorf("%v, %q", err, got.lines())
 	}
 	s.oneConnection()
+}
+
+// told is a proxy that notes the routes that it is told of.
+type told struct {
+	operate.Proxy
+	routes []plan.Route
+}
+
+func (p *told) Deploy(_ context.Context, r plan.Route, _ string) error {
+	p.routes = append(p.routes, r)
+	return nil
+}
+
+// The label of a container says how its route was when it was made, and a commit
+// that only changed the route made no other.
+func TestWhatIsStartedIsServedAsTheLastGoodReleaseSays(t *testing.T) {
+	s := newStage(t, sshtest.Options{})
+	proxied := func(port int) *spec.Deploy {
+		d := *s.service.Deploy
+		d.Roles = slices.Clone(d.Roles)
+		d.Roles[0].Proxied, d.Roles[0].Proxy = true, &spec.Proxy{AppPort: port}
+		return &d
+	}
+	birth := plan.Route{Service: s.service.Deploy.Service + "-web", Port: 1000}
+	s.labels = map[string]string{plan.LabelRoute: birth.Label()}
+	s.run("v1")
+	s.service.Deploy = proxied(3000) // at the tip, which did not work
+	p := &told{}
+	connect := s.service.Connect
+	s.service.Connect = func(ctx context.Context, name string) (operate.Host, error) {
+		h, err := connect(ctx, name)
+		h.Proxy = func(context.Context) (operate.Proxy, error) { return p, nil }
+		return h, err
+	}
+	for name, tc := range map[string]struct {
+		served  *spec.Deploy
+		version string
+		port    int
+	}{
+		"of the last good release": {proxied(2000), "v1", 2000},
+		"of another version":       {proxied(2000), "v2", 1000},
+		"nothing succeeded yet":    {nil, "", 1000},
+	} {
+		s.service.Served = func(context.Context) (*spec.Deploy, string, error) { return tc.served, tc.version, nil }
+		p.routes = nil
+		_, err := s.do(operation.Ask{Verb: operation.Start, Hosts: []string{"web-1"}}, nil)
+		if err != nil || len(p.routes) != 1 || p.routes[0].Port != tc.port {
+			t.Errorf("%s: %v, %+v", name, err, p.routes)
+		}
+	}
+	s.service.Served, p.routes = nil, nil // nothing here follows Git
+	if _, err := s.do(operation.Ask{Verb: operation.Start, Hosts: []string{"web-1"}}, nil); err != nil || p.routes[0].Port != 3000 {
+		t.Errorf("without a memory: %v, %+v", err, p.routes)
+	}
 }
 
 func TestALockOfAPersonKeepsOthersFromChangingAnything(t *testing.T) {

@@ -31,6 +31,9 @@ type Service struct {
 	Hold func(ctx context.Context, h release.Hold) error
 	// Failed returns the ids of the releases that are known to have failed.
 	Failed func(ctx context.Context) ([]string, error)
+	// Served returns the deploy.yml of the last release that succeeded, which says
+	// how its version is served; nil where that is not known, or none did.
+	Served func(ctx context.Context) (d *spec.Deploy, version string, err error)
 	// Account is what the hosts pull with.
 	Account func(ctx context.Context) (docker.Auth, error)
 	Log     *slog.Logger

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -44,6 +45,7 @@ type stage struct {
 	pool    *host.Pool
 	service *operate.Service
 	holds   []release.Hold
+	labels  map[string]string // of containers, besides
 }
 
 func newStage(t *testing.T, options sshtest.Options) *stage {
@@ -107,9 +109,11 @@ func (s *stage) clear() {
 // run makes a container of a version as a rollout does, and starts it.
 func (s *stage) run(version string, cmd ...string) (id string) {
 	s.Helper()
+	labels := map[string]string{plan.LabelService: s.service.Deploy.Service, plan.LabelRole: "web", plan.LabelDestination: ""}
+	maps.Copy(labels, s.labels)
 	id, err := s.engine.Create(s.Context(), s.service.Deploy.Service+"-web-"+version, container.Spec{
 		Image: s.image, Cmd: cmd, Env: map[string]secret.Value{"COLOUR": secret.New("blue")},
-		Labels: map[string]string{plan.LabelService: s.service.Deploy.Service, plan.LabelRole: "web", plan.LabelDestination: ""},
+		Labels: labels,
 	})
 	if err == nil {
 		err = s.engine.Start(s.Context(), id)

@@ -8,20 +8,33 @@ import (
 	"github.com/fairlead-deploy/fairlead/release"
 )
 
-// RouteFor returns the route by which a container that exists was, or would
-// be, served: as its label says, else as deploy.yml says of its role today.
+// RouteFor returns the route by which a container would be served that d, a
+// deploy.yml, made: as d says of its role today. Its label says how it was at the
+// container's birth, and a change of the route alone makes no new container; so
+// the label only counts for what d does not hold, the files of a certificate.
 // false where its role is not proxied, or where only a rollout can make the
 // route (a certificate of its own).
 func RouteFor(d *spec.Deploy, c container.Observed) (Route, bool) {
-	if r, ok := routeIn(c.Spec.Labels[LabelRoute]); ok {
-		return r, true
-	}
 	i := slices.IndexFunc(d.Roles, func(role spec.Role) bool { return role.Name == c.Spec.Labels[LabelRole] })
 	if i < 0 || !d.Roles[i].Proxied || d.Roles[i].Proxy.SSL.Custom() {
 		return Route{}, false
 	}
-	return routeOf(d, d.Roles[i]), true
+	role := d.Roles[i]
+	r := routeOf(d, role)
+	errorPages(&r, release.Lane{Service: d.Service, Destination: d.Destination}, role.Name, d.ErrorPages)
+	if role.Proxy.SSL.Custom() {
+		born, ok := RouteAtBirth(c)
+		if !ok || born.TLSCert == "" {
+			return Route{}, false
+		}
+		r.TLSCert, r.TLSKey = born.TLSCert, born.TLSKey
+	}
+	return r, true
 }
+
+// RouteAtBirth returns the route that a container was made for, as its label
+// says; false where it has none.
+func RouteAtBirth(c container.Observed) (Route, bool) { return routeIn(c.Spec.Labels[LabelRoute]) }
 
 // RouteName is the name of a role's route: SERVICE-ROLE[-DEST].
 func RouteName(lane release.Lane, role string) string { return unitName(lane, role) }
