@@ -13,10 +13,10 @@ import (
 // container's birth, and a change of the route alone makes no new container; so
 // the label only counts for what d does not hold, the files of a certificate.
 // false where its role is not proxied, or where only a rollout can make the
-// route (a certificate of its own).
+// route.
 func RouteFor(d *spec.Deploy, c container.Observed) (Route, bool) {
 	i := slices.IndexFunc(d.Roles, func(role spec.Role) bool { return role.Name == c.Spec.Labels[LabelRole] })
-	if i < 0 || !d.Roles[i].Proxied || d.Roles[i].Proxy.SSL.Custom() {
+	if i < 0 || !d.Roles[i].Proxied {
 		return Route{}, false
 	}
 	role := d.Roles[i]
