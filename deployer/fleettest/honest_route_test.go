@@ -33,12 +33,15 @@ type crossing struct {
 	*site
 }
 
-func (c crossing) deploy(n string) {
-	r := plan.Route{
+func (c crossing) route() plan.Route {
+	return plan.Route{
 		Service: "shop-web", Port: 80, Hosts: []string{"shop.example.com"}, HealthPath: "/", HealthInterval: 200 * time.Millisecond,
 		HealthTimeout: time.Second, DeployTimeout: 3 * time.Second, DrainTimeout: time.Second, ResponseTimeout: 5 * time.Second,
 	}
-	c.did("route to "+n, c.Proxy.Deploy(c.t.Context(), r, c.made[n]))
+}
+
+func (c crossing) deploy(n string) {
+	c.did("route to "+n, c.Proxy.Deploy(c.t.Context(), c.route(), c.made[n]))
 	c.shown()
 }
 
@@ -84,7 +87,11 @@ func routing(c crossing) {
 	}
 }
 
-func TestTheFakeProxyIsHonest(t *testing.T) {
+func TestTheFakeProxyIsHonest(t *testing.T) { crossings(t, routing) }
+
+// crossings plays one script on the fake and on a real proxy, and compares what
+// was said.
+func crossings(t *testing.T, play func(crossing)) {
 	var there, here []string
 	t.Run("fake", func(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
@@ -92,7 +99,7 @@ func TestTheFakeProxyIsHonest(t *testing.T) {
 			if err := c.Proxy.Boot(t.Context(), plan.ProxyRun{}, false); err != nil {
 				t.Fatal(err)
 			}
-			routing(c)
+			play(c)
 			there = c.said
 		})
 	})
@@ -111,8 +118,8 @@ func TestTheFakeProxyIsHonest(t *testing.T) {
 			t.Fatal(err)
 		}
 		driver := route.NewDriver(renamed{e, id}, nil, "", slog.New(slog.DiscardHandler))
-		c.Proxy, c.routes = driver, driver
-		routing(c)
+		c.Proxy, c.Splitter, c.routes = driver, driver, driver
+		play(c)
 		here = c.said
 	})
 	alike(t, there, here)

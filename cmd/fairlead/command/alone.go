@@ -44,38 +44,42 @@ type Alone struct {
 func (a *Alone) Close() error { return errors.Join(a.Local.Close(), a.checkout.Close()) }
 
 // Open prepares to work without a daemon.
-func (f LocalFlags) Open(cmd *cobra.Command, destination string) (_ *Alone, err error) {
-	checkout, err := f.checkout(destination)
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, checkout.Close())
-		}
-	}()
-	conf, err := Operator(cmd)
-	if err != nil {
-		return nil, err
-	}
+func (f LocalFlags) Open(cmd *cobra.Command, destination string) (*Alone, error) {
 	state, err := daemon.StateDir()
 	if err != nil {
 		return nil, err
 	}
-	log := slog.New(slog.DiscardHandler)
-	if *f.Log {
-		log = NewLog(config.Log{Level: "debug"}, cmd.ErrOrStderr())
-	}
-	l, err := daemon.OpenLocal(cmd.Context(), checkout, daemon.LocalOptions{
-		Config: conf, State: state, Version: Version(cmd), Log: log, Rand: NewRand(), Binary: Program,
-	})
+	checkout, o, err := f.prepare(cmd, destination)
 	if err != nil {
 		return nil, err
+	}
+	o.State = state
+	l, err := daemon.OpenLocal(cmd.Context(), checkout, o)
+	if err != nil {
+		return nil, errors.Join(err, checkout.Close())
 	}
 	for _, note := range l.Notes() {
 		Warn(cmd, "%s", note)
 	}
 	return &Alone{l, checkout}, nil
+}
+
+// prepare opens the project that this is called in, and says what to work on
+// it with.
+func (f LocalFlags) prepare(cmd *cobra.Command, destination string) (*daemon.Checkout, daemon.LocalOptions, error) {
+	checkout, err := f.checkout(destination)
+	if err != nil {
+		return nil, daemon.LocalOptions{}, err
+	}
+	conf, err := Operator(cmd)
+	if err != nil {
+		return nil, daemon.LocalOptions{}, errors.Join(err, checkout.Close())
+	}
+	log := slog.New(slog.DiscardHandler)
+	if *f.Log {
+		log = NewLog(config.Log{Level: "debug"}, cmd.ErrOrStderr())
+	}
+	return checkout, daemon.LocalOptions{Config: conf, Version: Version(cmd), Log: log, Rand: NewRand(), Binary: Program}, nil
 }
 
 // checkout opens the project that this is called in.

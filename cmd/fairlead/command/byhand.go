@@ -2,12 +2,10 @@ package command
 
 import (
 	"errors"
-	"log/slog"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fairlead-deploy/fairlead/daemon"
-	"github.com/fairlead-deploy/fairlead/daemon/config"
 	"github.com/fairlead-deploy/fairlead/release"
 )
 
@@ -25,29 +23,14 @@ func (b *ByHand) Lane() release.Lane { return b.Checkout.Lane() }
 
 // ByHand prepares to work on the service of the checkout that this is called
 // in.
-func (f LocalFlags) ByHand(cmd *cobra.Command, destination string) (_ *ByHand, err error) {
-	checkout, err := f.checkout(destination)
+func (f LocalFlags) ByHand(cmd *cobra.Command, destination string) (*ByHand, error) {
+	checkout, o, err := f.prepare(cmd, destination)
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, checkout.Close())
-		}
-	}()
-	conf, err := Operator(cmd)
+	hands, err := daemon.OpenByHand(cmd.Context(), checkout, o)
 	if err != nil {
-		return nil, err
-	}
-	log := slog.New(slog.DiscardHandler)
-	if *f.Log {
-		log = NewLog(config.Log{Level: "debug"}, cmd.ErrOrStderr())
-	}
-	hands, err := daemon.OpenByHand(cmd.Context(), checkout, daemon.LocalOptions{
-		Config: conf, Version: Version(cmd), Log: log, Rand: NewRand(), Binary: Program,
-	})
-	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, checkout.Close())
 	}
 	for _, note := range hands.Notes() {
 		Warn(cmd, "%s", note)
