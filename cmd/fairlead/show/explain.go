@@ -33,8 +33,13 @@ func (s Style) Explain(r release.Release, events []release.Event, held string) s
 	if len(r.Hosts) > 0 {
 		b.WriteString("\n" + s.Title("Hosts") + "\n" + outcomes(r.Hosts))
 	}
-	if held != "" {
-		b.WriteString("\n" + s.paint(yellow, Plain(held)) + "\n")
+	for i, line := range strings.Split(held, "\n") {
+		if i == 0 && line != "" {
+			b.WriteString("\n")
+		}
+		if line != "" {
+			b.WriteString(s.paint(yellow, Plain(line)) + "\n")
+		}
 	}
 	if next := Next(r); next != "" {
 		b.WriteString("\n" + s.Title("What to do") + "\n  " + s.paint(cyan, "→ ") + Plain(next) + "\n")
