@@ -30,44 +30,16 @@ func (a *attempt) progress(ctx context.Context, message string) error {
 	return err
 }
 
-// hooking are the releases whose hooks may go on: this one, and those that a
-// mending comes in between.
-func (a *attempt) hooking() []release.ID {
-	ids := []release.ID{a.r.ID}
-	for _, r := range a.recent {
-		if a.mends && !r.Status.Terminal() {
-			ids = append(ids, r.ID)
-		}
-	}
-	return ids
-}
-
 // sweepHooks ends what hooks of releases that do not go on left behind.
 func (w *work) sweepHooks(ctx context.Context, o plan.Observed) error {
-	return hook.Sweep(ctx, w.run, w.r.Lane, o, w.hooking())
+	return hook.Sweep(ctx, w.run, o, hook.Going(w.r, w.recent, w.mends))
 }
 
-// tidied ends what hooks left behind where nothing else is to be done. err is
-// what the attempt comes to.
+// tidied does that where nothing else is to be done. err is what the attempt
+// comes to.
 func (a *attempt) tidied(ctx context.Context, o plan.Observed, err error) error {
-	if a.settings.Mode == ModeObserve || !hook.Left(a.r.Lane, o, a.hooking()) {
+	if a.settings.Mode == ModeObserve || !hook.Left(o, hook.Going(a.r, a.recent, a.mends)) {
 		return err
 	}
-	return a.locked(ctx, func(ctx context.Context, w *work) error {
-		return cmp.Or(w.sweepHooks(ctx, o), err)
-	})
-}
-
-// undone says of a person's rollback what hooks did that it does not undo.
-func (w *work) undone() (said string) {
-	if w.target == nil || w.mends {
-		return ""
-	}
-	for _, r := range w.good {
-		if r.ID == w.target.ID || r.Version == w.target.Version {
-			break
-		}
-		said += hook.NotUndone(r)
-	}
-	return said
+	return a.locked(ctx, func(ctx context.Context, w *work) error { return cmp.Or(w.sweepHooks(ctx, o), err) })
 }

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/fairlead-deploy/fairlead/deployer/hook"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
 	"github.com/fairlead-deploy/fairlead/release"
@@ -106,6 +107,9 @@ func (a *attempt) shown(p plan.Plan) release.Plan {
 	}
 	for _, what := range slices.Sorted(maps.Keys(a.newer)) {
 		s.Newer = append(s.Newer, a.sayNewer(what))
+	}
+	if !p.Empty() && !a.mends {
+		s.Hooks = hook.Shown(a.tasks, a.desired, a.s.req.Rollback)
 	}
 	for _, w := range a.warnings {
 		s.Warnings = append(s.Warnings, w.String())

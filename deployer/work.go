@@ -168,7 +168,7 @@ func (w *work) forward(ctx context.Context) error {
 		return err
 	}
 	w.outcome("new")
-	return w.save(ctx, release.Succeeded, w.live()+w.undone()+said)
+	return w.save(ctx, release.Succeeded, w.live()+hook.Undone(w.target, w.good)+said)
 }
 
 // stopped tells of a person who stopped the service since its wishes were

@@ -23,6 +23,8 @@ type Plan struct {
 	// Newer is what is there and would not be put on the servers now: a tag that
 	// moved, secrets that changed. A sentence each, with what brings it.
 	Newer []string `json:"newer,omitempty"`
+	// Hooks would be run: "pre-deploy on web1: bin/rails db:migrate".
+	Hooks []string `json:"hooks,omitempty"`
 	// Warnings are deploy.yml's: what is read but not acted on.
 	Warnings []string `json:"warnings,omitempty"`
 }

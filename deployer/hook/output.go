@@ -63,6 +63,22 @@ func Aside(r release.Release, to release.Status) string {
 	return ""
 }
 
+// Undone says of a person's rollback to an earlier release what hooks did that
+// it does not undo: those of the releases that succeeded since, newest first.
+// "" where to is nil.
+func Undone(to *release.Release, good []release.Release) (said string) {
+	if to == nil {
+		return ""
+	}
+	for _, r := range good {
+		if r.ID == to.ID || r.Version == to.Version {
+			break
+		}
+		said += NotUndone(r)
+	}
+	return said
+}
+
 // NotUndone is what every message about a release that is gone back from says
 // of its hooks, "" where none began.
 func NotUndone(r release.Release) string {

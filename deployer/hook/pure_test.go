@@ -76,6 +76,15 @@ x-fairlead:
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v\nwant %+v", got, want)
 	}
+	desired := plan.Desired{Units: []plan.Unit{{Host: "a", Primary: true}}}
+	shown := []string{"pre-deploy on a: ops/hooks/pre-deploy", "pre-deploy on a: bin/migrate", "pre-deploy on a: bin/seed",
+		"post-app-boot on Fairlead's machine: ops/hooks/post-app-boot", "post-deploy on a: bin/clear"}
+	if got := Shown(want, desired, false); !slices.Equal(got, shown) {
+		t.Errorf("a plan shows %q", got)
+	}
+	if got := Shown(want, desired, true); !slices.Equal(got, []string{shown[0], shown[3]}) {
+		t.Errorf("that of a rollback shows %q", got)
+	}
 	d.HooksPath = "gone"
 	if _, err := Tasks(d, files); err == nil {
 		t.Error("a file that is gone is no error")

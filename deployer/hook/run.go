@@ -91,8 +91,8 @@ func (r *Run) all(ctx context.Context, names ...string) error {
 	}
 	for _, hook := range names {
 		for _, t := range r.Tasks {
-			if t.Hook != hook || r.Rollback && t.Script == nil && hook != onRollback {
-				continue // what is written for going forward is not for going back
+			if t.Hook != hook || r.Rollback && t.forward() {
+				continue
 			}
 			if err := r.task(ctx, t); err != nil {
 				return err

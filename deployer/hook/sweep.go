@@ -14,31 +14,50 @@ import (
 	"github.com/fairlead-deploy/fairlead/release"
 )
 
+// Ongoing are the releases of a lane whose hooks may go on.
+type Ongoing struct {
+	lane release.Lane
+	ids  []release.ID
+}
+
+// Going are the release itself and, where it mends, those that it comes in
+// between: of the lane's last ones, all that are open.
+func Going(r release.Release, recent []release.Release, mends bool) Ongoing {
+	on := Ongoing{r.Lane, []release.ID{r.ID}}
+	for _, other := range recent {
+		if mends && !other.Status.Terminal() {
+			on.ids = append(on.ids, other.ID)
+		}
+	}
+	return on
+}
+
 // Left tells whether containers of hooks are on the hosts that releases left
-// which do not go on: all but those that keep has.
-func Left(lane release.Lane, o plan.Observed, keep []release.ID) bool {
+// which do not go on.
+func Left(o plan.Observed, on Ongoing) bool {
 	for _, h := range o.Hosts {
-		if slices.ContainsFunc(h.Beside, func(c container.Observed) bool { return left(lane, c, keep) }) {
+		if slices.ContainsFunc(h.Beside, on.left) {
 			return true
 		}
 	}
 	return false
 }
 
-func left(lane release.Lane, c container.Observed, keep []release.ID) bool {
+// left tells whether a container is one of them.
+func (on Ongoing) left(c container.Observed) bool {
 	l := c.Spec.Labels
-	return l[label] != "" && l[plan.LabelService] == lane.Service && l[plan.LabelDestination] == lane.Destination &&
-		!slices.Contains(keep, release.ID(l[plan.LabelRelease]))
+	return l[label] != "" && l[plan.LabelService] == on.lane.Service && l[plan.LabelDestination] == on.lane.Destination &&
+		!slices.Contains(on.ids, release.ID(l[plan.LabelRelease]))
 }
 
 // Sweep removes them. One that runs still is waited for until its own deadline,
 // counted from now, and stopped then: its work may be half-done, and another
 // release's hooks are not to come in between.
-func Sweep(ctx context.Context, w *rollout.Run, lane release.Lane, o plan.Observed, keep []release.ID) error {
+func Sweep(ctx context.Context, w *rollout.Run, o plan.Observed, on Ongoing) error {
 	for _, host := range slices.Sorted(maps.Keys(o.Hosts)) {
 		for _, c := range o.Hosts[host].Beside {
 			h, ours := w.Hosts[host]
-			if !ours || !left(lane, c, keep) {
+			if !ours || !on.left(c) {
 				continue
 			}
 			if err := outlive(ctx, w, h, c); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/mattn/go-shellwords"
 
+	"github.com/fairlead-deploy/fairlead/deployer/plan"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
 	"github.com/fairlead-deploy/fairlead/deployer/spec/hooks"
 )
@@ -41,6 +42,27 @@ func (t Task) String() string {
 		return t.Hook
 	}
 	return fmt.Sprintf("%s %d", t.Hook, t.Part)
+}
+
+// forward tells what is written for going forward alone: a file can look where
+// it goes.
+func (t Task) forward() bool { return t.Script == nil && t.Hook != onRollback }
+
+// Shown are the hooks that a release of this would run if all goes well, and
+// where: "pre-deploy on web1: bin/rails db:migrate".
+func Shown(tasks []Task, d plan.Desired, rollback bool) (lines []string) {
+	like, ok := Place(d)
+	for _, t := range tasks {
+		if !ok || t.Hook == onFailure || rollback && t.forward() || !rollback && t.Hook == onRollback {
+			continue
+		}
+		where := like.Host
+		if t.Place == hooks.OnDaemon {
+			where = ""
+		}
+		lines = append(lines, t.Hook+on(where)+": "+t.Shown)
+	}
+	return lines
 }
 
 // Tasks are what a deploy.yml's hooks come to, in the file's order: first the

@@ -20,6 +20,12 @@ func (s Style) Plan(p release.Plan, verbose bool) string {
 	if verbose {
 		b.WriteString(s.details(p))
 	}
+	for i, hook := range p.Hooks {
+		if i == 0 {
+			b.WriteString("\n" + s.Title("Hooks, once and not undone") + "\n")
+		}
+		b.WriteString("  " + Plain(hook) + "\n")
+	}
 	for i, skipped := range p.Skipped {
 		if i == 0 {
 			b.WriteString("\n" + s.Title("Skipped, and caught up later") + "\n")

@@ -83,6 +83,7 @@ func TestAPlanSaysPerHostAndRoleWhatChangesAndWhichFieldIsWhy(t *testing.T) {
 	golden(t, "plan-colour.txt", show.Style{Colour: true}.Plan(p, false))
 	p.Waits = "held by ana since 2026-11-23 03:12 UTC"
 	p.Warnings = []string{"config/deploy.yml:6:10: builder: images are not built yet"}
+	p.Hooks = []string{"pre-deploy on web1: bin/rails db:migrate", "post-deploy on web1: bin/rails cache:clear"}
 	golden(t, "plan-verbose.txt", show.Style{}.Plan(p, true))
 }
 
@@ -201,6 +202,7 @@ func TestWithoutColourNothingForeignReachesTheTerminal(t *testing.T) {
 	r.Hosts[0].Detail, r.Changes[0].Was = evil, evil
 	r.Hooks = []release.Hook{{Name: evil, Command: evil, Host: evil, Failed: evil, Output: []string{evil}}}
 	p := changing()
+	p.Hooks = []string{evil}
 	p.Waits, p.Warnings, p.Steps, p.Revision.Subject, p.Version = evil, []string{evil}, []string{evil}, evil, evil
 	for _, text := range []string{
 		show.Style{}.Explain(r, []release.Event{{Message: evil, Release: &r}}, evil), show.Style{}.History([]release.Release{r}),
