@@ -9,6 +9,8 @@ package release
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 )
@@ -99,6 +101,9 @@ type Request struct {
 	// Rollback asks for the last release that succeeded before the current one,
 	// or, with Version, for that one.
 	Rollback bool `json:"rollback,omitempty"`
+	// Scale asks for so many containers per host of roles, of what was live last
+	// (app scale). nil: as deploy.yml says.
+	Scale map[string]int `json:"scale,omitempty"`
 	// Retry lifts a quarantine of this revision's identity first.
 	Retry bool `json:"retry,omitempty"`
 	// Resume ends a hold first.
@@ -122,8 +127,19 @@ func (r Request) Only() string {
 	return strings.Join(words, " ")
 }
 
-// Wish is what a person who chose a version typed.
+// Chooses tells whether a person chose what runs, by a version or a number of
+// containers: Git is not followed before a resume.
+func (r Request) Chooses() bool { return r.Rollback || r.Version != "" || r.Scale != nil }
+
+// Wish is what a person who chose what runs typed.
 func (r Request) Wish() string {
+	if r.Scale != nil {
+		var words []string
+		for _, role := range slices.Sorted(maps.Keys(r.Scale)) {
+			words = append(words, fmt.Sprintf("%s=%d", role, r.Scale[role]))
+		}
+		return "app scale " + strings.Join(words, " ")
+	}
 	if r.Rollback {
 		return strings.TrimSpace("rollback " + r.Version)
 	}
@@ -225,12 +241,15 @@ func (r Release) Duration() time.Duration {
 
 // Change is one difference between what is desired and what runs, as shown.
 type Change struct {
-	Host  string `json:"host"`
-	Role  string `json:"role,omitempty"`
-	Step  string `json:"step"`            // "replace container", "boot proxy", …
-	Field string `json:"field,omitempty"` // "image", "env.RAILS_ENV", …
-	Was   string `json:"was,omitempty"`   // redacted where secret
-	Want  string `json:"want,omitempty"`
+	Host string `json:"host"`
+	Role string `json:"role,omitempty"`
+	// Replica tells several containers of the role on the host apart; 0 is the
+	// first.
+	Replica int    `json:"replica,omitempty"`
+	Step    string `json:"step"`            // "replace container", "boot proxy", …
+	Field   string `json:"field,omitempty"` // "image", "env.RAILS_ENV", …
+	Was     string `json:"was,omitempty"`   // redacted where secret
+	Want    string `json:"want,omitempty"`
 }
 
 // HostOutcome is how a release stands on one host.

@@ -1,6 +1,7 @@
 package fleettest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -279,14 +280,14 @@ func (r reverseProxy) List(ctx context.Context, _ bool) ([]plan.Live, error) {
 	return list, err
 }
 
-// Deploy waits for the target's health as kamal-proxy does, then switches.
-func (r reverseProxy) Deploy(ctx context.Context, route plan.Route, id string) error {
-	call := "switch " + route.Service + " to " + engine(r).label(id)
+// Deploy waits for the targets' health as kamal-proxy does, then switches.
+func (r reverseProxy) Deploy(ctx context.Context, route plan.Route, ids ...string) error {
+	call := "switch " + route.Service + " to " + engine(r).label(ids[0])
 	f, err := r.p.reach(ctx, r.h, r.h.Name, call)
 	if err != nil {
 		return err
 	}
-	for begin := time.Now(); !r.serves(id); { // which the proxy itself waits for
+	for begin := time.Now(); !r.serve(ids); { // which the proxy itself waits for
 		if time.Since(begin) > route.DeployTimeout {
 			return fmt.Errorf("%w: target failed to become healthy", rollout.ErrProxyVerdict)
 		}
@@ -295,14 +296,20 @@ func (r reverseProxy) Deploy(ctx context.Context, route plan.Route, id string) e
 		}
 	}
 	to := func() error {
-		b := r.h.find(id)
-		if b == nil || !r.h.healthy(b) {
-			return fmt.Errorf("%w: target failed to become healthy", rollout.ErrProxyVerdict)
+		to := routed{route: route}
+		for i, id := range ids {
+			b := r.h.find(id)
+			if b == nil || !r.h.healthy(b) {
+				return fmt.Errorf("%w: target failed to become healthy", rollout.ErrProxyVerdict)
+			}
+			if to.id = cmp.Or(to.id, b.id); i > 0 {
+				to.more = append(to.more, b.id)
+			}
 		}
 		if proxy := r.h.find("kamal-proxy"); proxy == nil || !proxy.up {
 			return fmt.Errorf("%s: the proxy does not run: %w", call, docker.ErrNotFound)
 		}
-		r.h.routes[route.Service] = routed{id: b.id, route: route}
+		r.h.routes[route.Service] = to
 		return nil
 	}
 	// What was asked goes on in the proxy though nobody hears its answer.
@@ -312,12 +319,14 @@ func (r reverseProxy) Deploy(ctx context.Context, route plan.Route, id string) e
 	})
 }
 
-// serves tells whether a container answers the proxy.
-func (r reverseProxy) serves(id string) bool {
+// serve tells whether all containers answer the proxy.
+func (r reverseProxy) serve(ids []string) bool {
 	r.p.w.mu.Lock()
 	defer r.p.w.mu.Unlock()
-	b := r.h.find(id)
-	return b != nil && r.h.healthy(b)
+	return !slices.ContainsFunc(ids, func(id string) bool {
+		b := r.h.find(id)
+		return b == nil || !r.h.healthy(b)
+	})
 }
 
 func (r reverseProxy) Remove(ctx context.Context, service string) error {

@@ -6,7 +6,7 @@ import (
 )
 
 func (c crossing) split(n string) {
-	c.did("split to "+n, c.Splitter.Split(c.t.Context(), c.route(), c.made[n], 10))
+	c.did("split to "+n, c.Splitter.Split(c.t.Context(), c.route(), 10, c.made[n]))
 	c.splits()
 }
 

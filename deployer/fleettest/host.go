@@ -48,10 +48,14 @@ type box struct {
 }
 
 type routed struct {
-	id    string // of the target
+	id    string   // of the target
+	more  []string // ids of further ones
 	route plan.Route
 	split *split // nil: none
 }
+
+// leads tells whether a container is one of the targets.
+func (r routed) leads(id string) bool { return r.id == id || slices.Contains(r.more, id) }
 
 type file struct {
 	dir     bool
@@ -249,11 +253,29 @@ func (h *Host) ServingNow(service string) string {
 	if !ok {
 		return ""
 	}
-	b := h.containers[r.id]
-	if b == nil || !h.healthy(b) {
-		return "down"
+	served := ""
+	for _, id := range append([]string{r.id}, r.more...) {
+		b := h.containers[id]
+		if b == nil || !h.healthy(b) || served != "" && version(b) != served {
+			return "down"
+		}
+		served = version(b)
 	}
-	return version(b)
+	return served
+}
+
+// Targets returns the names of the containers that the route of a service leads
+// to.
+func (h *Host) Targets(service string) (names []string) {
+	h.w.mu.Lock()
+	defer h.w.mu.Unlock()
+	r := h.routes[service]
+	for _, id := range append([]string{r.id}, r.more...) {
+		if b := h.containers[id]; b != nil {
+			names = append(names, b.name)
+		}
+	}
+	return names
 }
 
 // Running returns the versions of the running containers of a role, sorted.
@@ -351,7 +373,7 @@ func (h *Host) RemoveOld(text string) {
 	defer h.w.mu.Unlock()
 	maps.DeleteFunc(h.containers, func(_ string, b *box) bool {
 		for _, r := range h.routes {
-			if r.id == b.id {
+			if r.leads(b.id) {
 				return false
 			}
 		}
@@ -387,5 +409,8 @@ func (h *Host) removeAll(path string) {
 // version of a container as its name says.
 func version(b *box) string {
 	name, _, _ := strings.Cut(b.name, "_replaced_")
+	if n := b.spec.Labels[plan.LabelReplica]; n != "" {
+		name = strings.TrimSuffix(name, "-"+n)
+	}
 	return name[strings.LastIndex(name, "-")+1:]
 }

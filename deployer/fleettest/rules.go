@@ -37,7 +37,7 @@ func (h *Host) stopping(b *box) {
 		return
 	}
 	for service, r := range h.routes {
-		if r.id == b.id && !h.w.Gaps {
+		if r.leads(b.id) && !h.w.Gaps {
 			h.w.violate("P4: %s on %s has the traffic of %s and was stopped", b.name, h.Name, service)
 		}
 		if r.split != nil && r.split.id == b.id {

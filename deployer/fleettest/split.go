@@ -25,6 +25,9 @@ func (r routed) live(service string) plan.Live {
 	told := r.route
 	told.DeployTimeout, told.DrainTimeout = 0, 0 // which no proxy keeps
 	l := plan.Live{Service: service, Target: fmt.Sprintf("%s:%d", r.id[:12], told.Port), State: "running", Route: &told, Splits: true}
+	for _, id := range r.more {
+		l.More = append(l.More, fmt.Sprintf("%s:%d", id[:12], told.Port))
+	}
 	if r.split != nil {
 		l.Split = fmt.Sprintf("%s:%d", r.split.id[:12], told.Port)
 	}
@@ -33,7 +36,8 @@ func (r routed) live(service string) plan.Live {
 
 // Split waits for no health: the deployer has, and a proxy that finds a
 // container sick is what Deploy has. The split is there at once.
-func (r reverseProxy) Split(ctx context.Context, route plan.Route, id string, percent int) error {
+func (r reverseProxy) Split(ctx context.Context, route plan.Route, percent int, ids ...string) error {
+	id := ids[0]
 	call := fmt.Sprintf("split %s to %s", route.Service, engine(r).label(id))
 	return r.p.change(ctx, r.h, call, func() error {
 		b := r.h.find(id)

@@ -110,8 +110,9 @@ func (w *work) unroute(ctx context.Context, h Host, t target, drain bool) error 
 	return err
 }
 
-// start starts the newest stopped container of each target, and sends a proxied
-// one its traffic once it is healthy.
+// start starts the newest stopped container of each target, with as many of its
+// fellows as deploy.yml wants of them, and sends proxied ones their traffic once
+// they are healthy.
 func (w *work) start(ctx context.Context, hosts []string) error {
 	if err := w.hold(ctx, "app start"); err != nil {
 		return err
@@ -121,8 +122,13 @@ func (w *work) start(ctx context.Context, hosts []string) error {
 		if !ok {
 			return nothingRuns(t, w.ask.Version)
 		}
-		if err := h.Mover.Start(ctx, c.ID); err != nil {
-			return err
+		var ids []string
+		replicas := plan.Replicas(w.Lane(), c, list)
+		for _, c := range replicas[:min(len(replicas), max(w.role(t.role).Scale, 1))] {
+			if err := h.Mover.Start(ctx, c.ID); err != nil {
+				return err
+			}
+			ids = append(ids, c.ID)
 		}
 		if w.role(t.role).Proxied {
 			r, ok, err := w.routeOf(ctx, c)
@@ -136,7 +142,7 @@ func (w *work) start(ctx context.Context, hosts []string) error {
 			if err != nil {
 				return err
 			}
-			if err := p.Deploy(ctx, r, c.ID); err != nil {
+			if err := p.Deploy(ctx, r, ids...); err != nil {
 				return err
 			}
 		}

@@ -34,7 +34,7 @@ type Mover interface {
 
 // Proxy steers a host's reverse proxy.
 type Proxy interface {
-	Deploy(ctx context.Context, r plan.Route, containerID string) error
+	Deploy(ctx context.Context, r plan.Route, containers ...string) error
 	Remove(ctx context.Context, service string) error
 	Pause(ctx context.Context, service, message string, drain time.Duration) error
 	Serve(ctx context.Context, service string) error

@@ -33,21 +33,21 @@ func staleOf(lane release.Lane, t target, all []container.Observed, routes []pla
 	return slices.DeleteFunc(up, func(c container.Observed) bool { return plan.VersionOf(lane, c) == current })
 }
 
-// surplus returns the stopped containers of a target beyond the newest retain
+// surplus returns the stopped containers of each replica of a target beyond the newest retain
 // of those that worked and the newest of those that are known to have failed,
 // which tells why.
 func surplus(list []container.Observed, retain int, failed []string) []container.Observed {
 	var gone []container.Observed
-	worked, bad := 0, 0
+	counts := map[string]int{}
 	for _, c := range list {
 		if c.State.IsUp() || c.State.Status == container.Restarting {
 			continue
 		}
-		n, limit := &worked, retain
+		kind, limit := c.Spec.Labels[plan.LabelReplica], retain
 		if slices.Contains(failed, c.Spec.Labels[plan.LabelRelease]) {
-			n, limit = &bad, min(1, retain)
+			kind, limit = kind+" failed", min(1, retain)
 		}
-		if *n++; *n > limit {
+		if counts[kind]++; counts[kind] > limit {
 			gone = append(gone, c)
 		}
 	}

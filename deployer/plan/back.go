@@ -76,7 +76,7 @@ func (b Baseline) MarshalJSON() ([]byte, error) {
 		list = append(list, baselineEntry{k, e})
 	}
 	slices.SortFunc(list, func(x, y baselineEntry) int {
-		return cmp.Or(cmp.Compare(x.Host, y.Host), cmp.Compare(x.Role, y.Role))
+		return cmp.Or(cmp.Compare(x.Host, y.Host), cmp.Compare(x.Role, y.Role), cmp.Compare(x.Replica, y.Replica))
 	})
 	return json.Marshal(list)
 }
@@ -99,8 +99,8 @@ func (b *Baseline) UnmarshalJSON(text []byte) error {
 // of its version, goes before whatever a half-done rollout left.
 func BaselineOf(d Desired, o Observed, previous release.Release) Baseline {
 	b := Baseline{}
-	for _, u := range d.Units {
-		var target string
+	for _, u := range append(slices.Clone(d.Units), d.beyond(o)...) {
+		var target targets
 		var live *Live
 		if u.Route != nil {
 			target, live = o.Hosts[u.Host].routed(u.Route.Service)
@@ -169,15 +169,10 @@ func formerRoute(u Unit, c container.Observed, live *Live) *Route {
 	if label := (Route{}); json.Unmarshal([]byte(c.Spec.Labels[LabelRoute]), &label) == nil && label.Service != "" {
 		r = label
 	}
-	if live != nil && isTarget(c, targetHost(live)) {
+	if live != nil && isTarget(c, live.hosts()) {
 		r = live.overlay(r)
 	}
 	return &r
-}
-
-func targetHost(l *Live) string {
-	host, _, _ := strings.Cut(l.Target, ":")
-	return host
 }
 
 // Back plans the way from a rollout, wherever it stands, to what ran before:
@@ -186,28 +181,51 @@ func targetHost(l *Live) string {
 func Back(d Desired, o Observed, base Baseline) Plan {
 	var p Plan
 	st := Stage{Name: StageBack}
-	for _, u := range d.Units {
-		e, had := base[u.Key()]
-		fresh := occupiedExcept(o.Of(d.Lane, u.Key()), e.ID, o.Hosts[u.Host].Self)
-		switch {
-		case !had:
-			backToNothing(&st, o, u, fresh)
-		case u.Kind == Proxied:
-			backProxied(&st, o, d, u, e, fresh)
-		default:
-			backPlain(&st, o, d, u, e, fresh)
-		}
-		if never := neverStarted(d, o, u, e.ID); len(never) > 0 {
-			st.add(u.Host, Prune{Remove: never})
-		}
-		if had {
-			p.Live = append(p.Live, Watched{u, e.Ref})
-		}
+	for _, role := range grouped(append(slices.Clone(d.Units), d.beyond(o)...)) {
+		p.Live = append(p.Live, backRole(&st, d, o, base, role)...)
 	}
 	if len(st.Steps) > 0 {
 		p.Stages = []Stage{st}
 	}
 	return p
+}
+
+// backRole takes one role on one host back, all its replicas together, and
+// returns what carries it then.
+func backRole(st *Stage, d Desired, o Observed, base Baseline, units []Unit) (live []Watched) {
+	var stops, starts []Step
+	var never []Ref
+	u, host := units[0], units[0].Host
+	why := "nothing ran before"
+	if slices.ContainsFunc(units, func(u Unit) bool { _, had := base[u.Key()]; return had }) {
+		why = "rolled back"
+	}
+	for _, u := range units {
+		e, had := base[u.Key()]
+		for _, c := range occupiedExcept(o.Of(d.Lane, u.Key()), e.ID, o.Hosts[host].Self) {
+			stops = append(stops, stop(u, c, why))
+		}
+		never = append(never, neverStarted(d, o, u, e.ID)...)
+		if !had {
+			continue
+		}
+		live = append(live, Watched{u, e.Ref})
+		if !isUp(o, d, u, e) {
+			starts = append(starts, Start{u, e.Ref}, Await{Unit: u, Ref: e.Ref})
+		}
+	}
+	switch _, at := o.Hosts[host].routed(RouteName(d.Lane, u.Role)); {
+	case len(live) == 0 && u.Route != nil && at != nil:
+		st.add(host, append([]Step{Unroute{u.Route.Service}}, stops...)...)
+	case u.Kind == Proxied:
+		st.add(host, append(append(starts, backRoute(o, base, live)...), stops...)...)
+	default:
+		st.add(host, append(append(stops, starts...), backRoute(o, base, live)...)...)
+	}
+	if len(never) > 0 {
+		st.add(host, Prune{Remove: never})
+	}
+	return live
 }
 
 // neverStarted returns the unit's containers that this release made and that
@@ -223,49 +241,27 @@ func neverStarted(d Desired, o Observed, u Unit, base string) []Ref {
 	return refs
 }
 
-func backToNothing(st *Stage, o Observed, u Unit, fresh []container.Observed) {
-	if u.Route != nil {
-		if _, live := o.Hosts[u.Host].routed(u.Route.Service); live != nil {
-			st.add(u.Host, Unroute{u.Route.Service})
+// backRoute sends a role's traffic to what had it.
+func backRoute(o Observed, base Baseline, to []Watched) []Step {
+	if len(to) == 0 || to[0].Unit.Route == nil || base[to[0].Unit.Key()].Route == nil {
+		return nil
+	}
+	h, s := o.Hosts[to[0].Unit.Host], Switch{Unit: to[0].Unit, Ref: to[0].Ref, Route: *base[to[0].Unit.Key()].Route}
+	have, live := h.routed(s.Unit.Route.Service)
+	same := len(have) == len(to)
+	for i, w := range to {
+		same = same && isTarget(container.Observed{ID: w.Ref.ID, Name: w.Ref.Name}, have)
+		if i > 0 {
+			s.More = append(s.More, w.Ref)
 		}
 	}
-	for _, c := range fresh {
-		st.add(u.Host, stop(u, c, "nothing ran before"))
-	}
-}
-
-func backProxied(st *Stage, o Observed, d Desired, u Unit, e Existing, fresh []container.Observed) {
-	if !isUp(o, d, u, e) {
-		st.add(u.Host, Start{u, e.Ref}, Await{Unit: u, Ref: e.Ref})
-	}
-	backRoute(st, o, u, e)
-	for _, c := range fresh {
-		st.add(u.Host, stop(u, c, "rolled back"))
-	}
-}
-
-func backPlain(st *Stage, o Observed, d Desired, u Unit, e Existing, fresh []container.Observed) {
-	for _, c := range fresh {
-		st.add(u.Host, stop(u, c, "rolled back"))
-	}
-	if !isUp(o, d, u, e) {
-		st.add(u.Host, Start{u, e.Ref}, Await{Unit: u, Ref: e.Ref})
-	}
-	backRoute(st, o, u, e)
-}
-
-func backRoute(st *Stage, o Observed, u Unit, e Existing) {
-	if u.Route == nil || e.Route == nil {
-		return
-	}
-	h := o.Hosts[u.Host]
-	target, live := h.routed(u.Route.Service)
 	switch {
-	case !isTarget(container.Observed{ID: e.ID, Name: e.Name}, target), len(h.changed(live, *e.Route)) > 0:
-		st.add(u.Host, Switch{u, e.Ref, *e.Route})
+	case !same, len(h.changed(live, s.Route)) > 0:
+		return []Step{s}
 	case live.Split != "":
-		st.add(u.Host, Unsplit{*e.Route})
+		return []Step{Unsplit{s.Route}}
 	}
+	return nil
 }
 
 func isUp(o Observed, d Desired, u Unit, e Existing) bool {

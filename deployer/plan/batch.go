@@ -65,14 +65,15 @@ func sortedInts(m map[int][]decision) []int {
 // canaries takes the units that go first: of each role that has canaries, those
 // on its first hosts, where others follow them.
 func canaries(todo []decision) (first, rest []decision) {
-	of, seen := map[string]int{}, map[string]int{}
+	of := map[string][]string{} // the hosts of each role
 	for _, dec := range todo {
-		of[dec.unit.Role]++
+		if role := dec.unit.Role; !slices.Contains(of[role], dec.unit.Host) {
+			of[role] = append(of[role], dec.unit.Host)
+		}
 	}
 	for _, dec := range todo {
-		role, n := dec.unit.Role, dec.unit.Canary
-		seen[role]++
-		if dec.action != keep && seen[role] <= n && of[role] > n {
+		hosts, n := of[dec.unit.Role], dec.unit.Canary
+		if dec.action != keep && slices.Index(hosts, dec.unit.Host) < n && len(hosts) > n {
 			first = append(first, dec)
 		} else {
 			rest = append(rest, dec)

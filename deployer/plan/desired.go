@@ -25,6 +25,7 @@ const (
 	LabelRelease     = "fairlead.release"
 	LabelRevision    = "fairlead.revision"
 	LabelRoute       = "fairlead.route"
+	LabelReplica     = "fairlead.replica" // which of several of a role on a host, from 2
 	ownLabels        = "fairlead."
 )
 
@@ -45,7 +46,7 @@ type Desired struct {
 	Version string
 	Image   Image
 	Units   []Unit // sorted by host, then the primary role, then by name
-	// Keys are all roles on all hosts, those that Only left out included; nil
+	// Keys are all roles on all hosts, once each, those that Only left out included; nil
 	// means those of Units.
 	Keys   []Key
 	Policy Policy
@@ -88,10 +89,12 @@ const (
 	StopFirst Kind = "stop-first"
 )
 
-// Unit is one role on one host: the smallest thing that is replaced.
+// Unit is one role on one host, or one of several of it there: the smallest
+// thing that is replaced.
 type Unit struct {
 	Host    string
 	Role    string
+	Replica int // 0 is the first
 	Primary bool
 	Kind    Kind
 	Why     string // why it is of this kind, where that is not plain
@@ -130,12 +133,13 @@ type File struct {
 
 // Key identifies a unit across versions.
 type Key struct {
-	Host string `json:"host"`
-	Role string `json:"role"`
+	Host    string `json:"host"`
+	Role    string `json:"role"`
+	Replica int    `json:"replica,omitempty"` // 0 is the first
 }
 
-// Key returns the unit's host and role.
-func (u Unit) Key() Key { return Key{u.Host, u.Role} }
+// Key returns the unit's host, role and replica.
+func (u Unit) Key() Key { return Key{u.Host, u.Role, u.Replica} }
 
 // Health is how a unit shows that it works. At most one of HTTP, TCP and Cmd
 // is set; with none it must keep running, and be healthy where its image has a

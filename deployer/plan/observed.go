@@ -38,8 +38,9 @@ type Proxy struct {
 // Live is a route as the proxy lists it.
 type Live struct {
 	Service string
-	Target  string // "3f2a9c1e0aa5:3000"
-	State   string // "running", "paused", "stopped"
+	Target  string   // "3f2a9c1e0aa5:3000"
+	More    []string // further targets, where there are several
+	State   string   // "running", "paused", "stopped"
 	// Route is what the proxy tells of it, without the timeouts of a deploy, which
 	// none keeps; nil where it tells nothing.
 	Route *Route
@@ -68,6 +69,12 @@ func (o Observed) Unreachable() ([]string, error) {
 
 // Of returns a unit's containers on its host, newest first.
 func (o Observed) Of(lane release.Lane, k Key) []container.Observed {
+	return slices.DeleteFunc(o.All(lane, k), func(c container.Observed) bool { return replicaOf(c) != k.Replica })
+}
+
+// All returns the containers of all replicas of a unit's role on its host,
+// newest first.
+func (o Observed) All(lane release.Lane, k Key) []container.Observed {
 	var mine []container.Observed
 	for _, c := range o.Hosts[k.Host].Containers {
 		l := c.Spec.Labels
@@ -101,23 +108,36 @@ func (o Observed) Foreign() (string, bool) {
 	return slices.Min(found), true
 }
 
-// routed returns the id prefix that the host's proxy sends service to.
-func (h Host) routed(service string) (target string, live *Live) {
+// targets are the id prefixes, or names, that a proxy sends a service to.
+type targets []string
+
+// routed returns where the host's proxy sends a service.
+func (h Host) routed(service string) (to targets, live *Live) {
 	for i, r := range h.Routes {
 		if r.Service == service {
-			host, _, _ := strings.Cut(r.Target, ":")
-			return host, &h.Routes[i]
+			return r.hosts(), &h.Routes[i]
 		}
 	}
-	return "", nil
+	return nil, nil
 }
 
-func isTarget(c container.Observed, target string) bool {
-	return target != "" && (strings.HasPrefix(c.ID, target) || c.Name == target)
+func (l Live) hosts() (to targets) {
+	for _, target := range append([]string{l.Target}, l.More...) {
+		host, _, _ := strings.Cut(target, ":")
+		to = append(to, host)
+	}
+	return to
+}
+
+func isTarget(c container.Observed, to targets) bool {
+	return slices.ContainsFunc(to, func(target string) bool {
+		return target != "" && (strings.HasPrefix(c.ID, target) || c.Name == target)
+	})
 }
 
 // VersionOf reads a container's version from its name, as Kamal does:
-// SERVICE-ROLE[-DEST]-VERSION, perhaps with _replaced_… behind.
+// SERVICE-ROLE[-DEST]-VERSION, perhaps with _replaced_… behind. Of further
+// replicas the name has their number, too.
 func VersionOf(lane release.Lane, c container.Observed) string {
 	prefix := unitName(lane, c.Spec.Labels[LabelRole]) + "-"
 	v, ok := strings.CutPrefix(c.Name, prefix)
@@ -125,6 +145,9 @@ func VersionOf(lane release.Lane, c container.Observed) string {
 		return ""
 	}
 	v, _, _ = strings.Cut(v, "_replaced_")
+	if n := replicaOf(c); n > 0 {
+		v = strings.TrimSuffix(v, suffix(n))
+	}
 	return v
 }
 

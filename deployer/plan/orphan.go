@@ -27,7 +27,7 @@ func orphans(d Desired, o Observed) []Orphan {
 	for host, h := range o.Hosts {
 		for _, c := range h.Containers {
 			role := c.Spec.Labels[LabelRole]
-			if occupies(c) && !slices.Contains(keys, Key{host, role}) {
+			if occupies(c) && !slices.Contains(keys, Key{Host: host, Role: role}) {
 				list = append(list, Orphan{host, role, Ref{ID: c.ID, Name: c.Name}})
 			}
 		}

@@ -51,14 +51,25 @@ func (p Plan) Touches(host string) bool {
 func Make(d Desired, o Observed) Plan {
 	var p Plan
 	var todo []decision
+	var all []decision
 	for _, u := range d.Units {
-		dec := decide(d, o, u)
+		all = append(all, decide(d, o, u))
+	}
+	balance(o, all)
+	for _, dec := range all {
 		if dec.looping {
-			p.Looping = append(p.Looping, Watched{u, dec.ref()})
+			p.Looping = append(p.Looping, Watched{dec.unit, dec.ref()})
 		} else {
-			p.Live = append(p.Live, Watched{u, dec.ref()})
+			p.Live = append(p.Live, Watched{dec.unit, dec.ref()})
 		}
 		if dec.action != keep || len(dec.stale) > 0 {
+			todo = append(todo, dec)
+			p.Changes = append(p.Changes, dec.changes...)
+		}
+	}
+	for _, u := range d.beyond(o) {
+		dec := abandon(d, o, u)
+		if same := func(other decision) bool { return other.unit.Host == u.Host && other.unit.Role == u.Role }; len(dec.stale) > 0 || slices.ContainsFunc(todo, same) {
 			todo = append(todo, dec)
 			p.Changes = append(p.Changes, dec.changes...)
 		}
@@ -97,6 +108,7 @@ type decision struct {
 	tried   bool // a share of the clients comes first
 	split   bool // a share of the clients goes somewhere already
 	cannot  string
+	refs    []Ref // of all replicas of a routed unit on its host, its own included
 }
 
 // occupies tells whether a container runs or will run again by itself.
@@ -116,7 +128,7 @@ func decide(d Desired, o Observed, u Unit) decision {
 	host := o.Hosts[u.Host]
 	mine := o.Of(d.Lane, u.Key())
 	dec := decision{unit: u}
-	var target string
+	var target targets
 	var live *Live
 	if u.Route != nil {
 		target, live = host.routed(u.Route.Service)
@@ -166,7 +178,7 @@ func (d Desired) candidates(mine []container.Observed) []container.Observed {
 
 // pick returns the container that is as wanted: the one with the traffic, else
 // one that is up, else the newest.
-func pick(u Unit, mine []container.Observed, t option.Told, target string) *container.Observed {
+func pick(u Unit, mine []container.Observed, t option.Told, target targets) *container.Observed {
 	best, rank := -1, -1
 	for i, c := range mine {
 		if u.Pin != "" && c.ID != u.Pin || u.Pin == "" && len(differences(u, c, t)) > 0 {
@@ -190,7 +202,7 @@ func pick(u Unit, mine []container.Observed, t option.Told, target string) *cont
 }
 
 // current returns the container that does the unit's work now.
-func current(mine []container.Observed, target string) *container.Observed {
+func current(mine []container.Observed, target targets) *container.Observed {
 	for i, c := range mine {
 		if isTarget(c, target) {
 			return &mine[i]
@@ -282,7 +294,7 @@ func routeReasons(u Unit, c container.Observed, h Host) (action, []release.Chang
 }
 
 func change(u Unit, step, field, was, want string) release.Change {
-	return release.Change{Host: u.Host, Role: u.Role, Step: step, Field: field, Was: was, Want: want}
+	return release.Change{Host: u.Host, Role: u.Role, Replica: u.Replica, Step: step, Field: field, Was: was, Want: want}
 }
 
 // prepare makes everything that does not touch traffic: network, proxy, image,
@@ -330,18 +342,20 @@ func prepare(p *Plan, d Desired, o Observed, todo []decision) {
 func forward(p *Plan, d Desired, todo []decision) {
 	tryOut(p, d, todo)
 	for _, b := range batches(d, of(todo, Proxied)) {
+		routed := map[string]bool{}
 		start, sw := Stage{Name: StageStart}, Stage{Name: StageSwitch, Wait: b.wait, Watch: b.watch, Window: b.window}
 		for _, dec := range b.units {
-			u, ref := dec.unit, dec.ref()
+			u := dec.unit
 			switch {
-			case dec.action == unsplit:
-				sw.add(u.Host, Unsplit{*u.Route})
 			case dec.action == keep:
-			case dec.tried: // it was started for that
-				sw.add(u.Host, Switch{u, ref, *u.Route})
+				continue
+			case dec.action == unsplit, dec.tried: // it was started for that
 			default:
 				start.add(u.Host, dec.starts()...)
-				sw.add(u.Host, Switch{u, ref, *u.Route})
+			}
+			if once := u.Host + " " + u.Route.Service; !routed[once] {
+				routed[once] = true
+				sw.add(u.Host, dec.moves())
 			}
 		}
 		p.stage(start)
@@ -371,6 +385,14 @@ func forward(p *Plan, d Desired, todo []decision) {
 	}
 }
 
+// moves is the step that sends the traffic where it belongs.
+func (d decision) moves() Step {
+	if d.action == unsplit {
+		return Unsplit{*d.unit.Route}
+	}
+	return Switch{Unit: d.unit, Ref: d.refs[0], More: d.refs[1:], Route: *d.unit.Route}
+}
+
 // starts are the steps after which the unit's container works.
 func (d decision) starts() []Step {
 	u, ref := d.unit, d.ref()
@@ -394,7 +416,7 @@ func stopFirst(dec decision) Stage {
 	}
 	st.add(u.Host, dec.starts()...)
 	if u.Route != nil {
-		st.add(u.Host, Switch{u, dec.ref(), *u.Route})
+		st.add(u.Host, dec.moves())
 	}
 	return st
 }
@@ -454,11 +476,14 @@ func (p Plan) Summary() string {
 	if p.Empty() {
 		return "nothing to do"
 	}
-	type unit struct{ host, role, step string }
+	type unit struct {
+		host, role, step string
+		replica          int
+	}
 	seen, hosts, counts := map[unit]bool{}, map[string]bool{}, map[string]int{}
 	for _, c := range p.Changes {
 		hosts[c.Host] = true
-		if k := (unit{c.Host, c.Role, c.Step}); !seen[k] {
+		if k := (unit{c.Host, c.Role, c.Step, c.Replica}); !seen[k] {
 			seen[k] = true
 			counts[c.Step]++
 		}

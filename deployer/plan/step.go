@@ -59,6 +59,7 @@ type (
 	Switch struct {
 		Unit  Unit
 		Ref   Ref
+		More  []Ref // of further replicas, which share the traffic
 		Route Route
 	}
 	// Split sends a share of the unit's clients to the container; the others stay
@@ -66,6 +67,7 @@ type (
 	Split struct {
 		Unit  Unit
 		Ref   Ref
+		More  []Ref // of further replicas, which share it
 		Route Route
 	}
 	// Unsplit sends all clients to the one that has the traffic.
@@ -118,9 +120,11 @@ func (s Pull) String() string      { return "pull " + s.Image.Ref() }
 func (s Create) String() string    { return "create " + s.Unit.Name }
 func (s Start) String() string     { return "start " + s.Ref.Name }
 func (s Await) String() string     { return "await health of " + s.Ref.Name }
-func (s Switch) String() string    { return "switch " + s.Route.Service + " to " + s.Ref.Name }
+func (s Switch) String() string {
+	return "switch " + s.Route.Service + " to " + s.Ref.Name + several(s.More)
+}
 func (s Split) String() string {
-	return fmt.Sprintf("send %d%% of %s to %s", s.Unit.Share, s.Route.Service, s.Ref.Name)
+	return fmt.Sprintf("send %d%% of %s to %s", s.Unit.Share, s.Route.Service, s.Ref.Name+several(s.More))
 }
 func (s Unsplit) String() string { return "send all of " + s.Route.Service + " to its old container" }
 func (s Unroute) String() string { return "remove route " + s.Service }
@@ -158,6 +162,9 @@ type Stage struct {
 }
 
 func (s *Stage) add(host string, steps ...Step) {
+	if len(steps) == 0 {
+		return
+	}
 	if s.Steps == nil {
 		s.Steps = map[string][]Step{}
 	}

@@ -8,6 +8,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -36,7 +37,13 @@ type Inputs struct {
 	Good []string
 	// Failed are the ids of the releases that are known to have failed.
 	Failed []string
+	// Scale is how many containers per host a person wants of roles, in place of
+	// what deploy.yml says.
+	Scale map[string]int
 }
+
+// scale is how many containers of a role a host gets.
+func (in Inputs) scale(role spec.Role) int { return max(cmp.Or(in.Scale[role.Name], role.Scale), 1) }
 
 // Want turns a deploy.yml into what the hosts should run. It errs when a
 // secret is missing or an option cannot be read, all at once.
@@ -64,10 +71,12 @@ func Want(d *spec.Deploy, in Inputs) (Desired, error) {
 	var errs []error
 	for _, role := range d.Roles {
 		for _, host := range role.Hosts {
-			u, err := unitOf(d, in, role, host)
-			errs = append(errs, err)
-			want.Units = append(want.Units, u)
-			want.Keys = append(want.Keys, u.Key())
+			want.Keys = append(want.Keys, Key{Host: host.Address, Role: role.Name})
+			for replica := range in.scale(role) {
+				u, err := unitOf(d, in, role, host, replica)
+				errs = append(errs, err)
+				want.Units = append(want.Units, u)
+			}
 			if role.Proxied {
 				errs = append(errs, runs(role.Proxy.Run))
 				want.ProxyRun[host.Address] = proxyRun(d, role.Proxy.Run)
@@ -80,11 +89,11 @@ func Want(d *spec.Deploy, in Inputs) (Desired, error) {
 	return want, errors.Join(errs...)
 }
 
-func unitOf(d *spec.Deploy, in Inputs, role spec.Role, host spec.HostEntry) (Unit, error) {
+func unitOf(d *spec.Deploy, in Inputs, role spec.Role, host spec.HostEntry, replica int) (Unit, error) {
 	lane := release.Lane{Service: d.Service, Destination: d.Destination}
 	u := Unit{
-		Host: host.Address, Role: role.Name, Primary: role.Primary,
-		Name:        unitName(lane, role.Name) + "-" + in.Version,
+		Host: host.Address, Role: role.Name, Primary: role.Primary, Replica: replica,
+		Name:        unitName(lane, role.Name) + "-" + in.Version + suffix(replica),
 		StopTimeout: role.StopTimeout,
 		Health:      healthOf(d, role),
 	}
@@ -105,6 +114,9 @@ func unitOf(d *spec.Deploy, in Inputs, role spec.Role, host spec.HostEntry) (Uni
 	identity := map[string]string{
 		LabelService: d.Service, LabelRole: role.Name, LabelDestination: d.Destination,
 		LabelRelease: string(in.Release), LabelRevision: in.Revision.SHA,
+	}
+	if replica > 0 {
+		identity[LabelReplica] = strconv.Itoa(replica + 1)
 	}
 	maps.Copy(u.Spec.Labels, identity)
 	errs := []error{err, volumes(&u.Spec, d.Volumes, in.Home[host.Address]), restartPolicy(&u.Spec, role.Restart)}
@@ -130,7 +142,13 @@ func unitOf(d *spec.Deploy, in Inputs, role spec.Role, host spec.HostEntry) (Uni
 		u.Route = &r
 		u.Spec.Labels[LabelRoute] = r.Label()
 	}
+	if replica > 0 {
+		u.Files = nil // the first has them put there for all
+	}
 	u.Kind, u.Why = kindOf(role, u.Spec)
+	if n := in.scale(role); n > 1 && u.Kind == StopFirst {
+		errs = append(errs, fmt.Errorf("x-fairlead.roles.%s.scale: %d containers cannot run side by side on a host: %s; take that away, or the scale", role.Name, n, u.Why))
+	}
 	u.Wait = role.Wait
 	switch role.Strategy {
 	case spec.StrategyRolling:

@@ -43,6 +43,9 @@ func (r *Run) Canary(ctx context.Context, live []plan.Watched, window time.Durat
 		stop(errWindow) // passed, or cut short
 	})
 	for i, w := range live {
+		if w.Unit.Replica > 0 {
+			continue // the first is asked for the whole route
+		}
 		wg.Go(func() {
 			if errs[i] = j.sit(ctx, watching, i, w); errs[i] != nil {
 				stop(errHalted)

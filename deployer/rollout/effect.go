@@ -33,9 +33,9 @@ func (r *Run) effect(ctx context.Context, h Host, s plan.Step) error {
 	case plan.Start:
 		return h.Containers.Start(ctx, r.id(s.Unit, s.Ref))
 	case plan.Switch:
-		return h.Proxy.Deploy(ctx, s.Route, r.id(s.Unit, s.Ref))
+		return h.Proxy.Deploy(ctx, s.Route, r.ids(s.Unit, s.Routed())...)
 	case plan.Split:
-		return h.Splitter.Split(ctx, s.Route, r.id(s.Unit, s.Ref), s.Unit.Share)
+		return h.Splitter.Split(ctx, s.Route, s.Unit.Share, r.ids(s.Unit, s.Routed())...)
 	case plan.Unsplit:
 		return h.Splitter.Unsplit(ctx, s.Route)
 	case plan.Unroute:

@@ -119,11 +119,11 @@ func (g guardedProxy) Boot(ctx context.Context, run plan.ProxyRun, present bool)
 	return g.h.Proxy.Boot(ctx, run, present)
 }
 
-func (g guardedProxy) Deploy(ctx context.Context, r plan.Route, containerID string) error {
+func (g guardedProxy) Deploy(ctx context.Context, r plan.Route, containers ...string) error {
 	if err := g.ok(ctx); err != nil {
 		return err
 	}
-	return g.h.Proxy.Deploy(ctx, r, containerID)
+	return g.h.Proxy.Deploy(ctx, r, containers...)
 }
 
 func (g guardedProxy) Remove(ctx context.Context, service string) error {
@@ -135,11 +135,11 @@ func (g guardedProxy) Remove(ctx context.Context, service string) error {
 
 type guardedSplitter struct{ guarded }
 
-func (g guardedSplitter) Split(ctx context.Context, r plan.Route, containerID string, percent int) error {
+func (g guardedSplitter) Split(ctx context.Context, r plan.Route, percent int, containers ...string) error {
 	if err := g.ok(ctx); err != nil {
 		return err
 	}
-	return g.h.Splitter.Split(ctx, r, containerID, percent)
+	return g.h.Splitter.Split(ctx, r, percent, containers...)
 }
 
 func (g guardedSplitter) Unsplit(ctx context.Context, r plan.Route) error {

@@ -39,9 +39,9 @@ type Cleaner interface {
 type Proxy interface {
 	// Boot makes it run; present says that a stopped one exists.
 	Boot(ctx context.Context, run plan.ProxyRun, present bool) error
-	// Deploy sends a route's traffic to a container, waits for its health and
-	// drains the one before. The old route stays when it fails.
-	Deploy(ctx context.Context, r plan.Route, containerID string) error
+	// Deploy sends a route's traffic to containers, by their ids, waits for their
+	// health and drains those before. The old route stays when it fails.
+	Deploy(ctx context.Context, r plan.Route, containers ...string) error
 	// Remove takes a route away.
 	Remove(ctx context.Context, service string) error
 }
@@ -49,9 +49,9 @@ type Proxy interface {
 // Splitter tries out a container on a share of a route's clients. Only
 // Fairlead's own proxy can.
 type Splitter interface {
-	// Split sends percent of the clients of a route to a container, once it is
+	// Split sends percent of the clients of a route to containers, once they are
 	// healthy; the others stay where they are.
-	Split(ctx context.Context, r plan.Route, containerID string, percent int) error
+	Split(ctx context.Context, r plan.Route, percent int, containers ...string) error
 	// Unsplit sends all clients back and drains; no split is success.
 	Unsplit(ctx context.Context, r plan.Route) error
 	// Traffic tells what became of the requests of a route that is split.

@@ -21,7 +21,7 @@ type Run struct {
 	Log     *slog.Logger
 
 	mu   sync.Mutex
-	made map[plan.Key]string // container ids by unit, once created
+	made map[string]string // container ids by host and name, once created
 }
 
 // Do works through stages and stops at the first one that fails. The error
@@ -195,19 +195,27 @@ func (r *Run) id(u plan.Unit, ref plan.Ref) string {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if id := r.made[u.Key()]; id != "" {
+	if id := r.made[u.Host+" "+ref.Name]; id != "" {
 		return id
 	}
 	return ref.Name // the engine takes names too
+}
+
+// ids are those of several containers on the unit's host.
+func (r *Run) ids(u plan.Unit, refs []plan.Ref) (ids []string) {
+	for _, ref := range refs {
+		ids = append(ids, r.id(u, ref))
+	}
+	return ids
 }
 
 func (r *Run) remember(u plan.Unit, id string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.made == nil {
-		r.made = map[plan.Key]string{}
+		r.made = map[string]string{}
 	}
-	r.made[u.Key()] = id
+	r.made[u.Host+" "+u.Name] = id
 }
 
 func roleOf(s plan.Step) string {

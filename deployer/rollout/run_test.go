@@ -207,9 +207,9 @@ type counted struct {
 	deploys int
 }
 
-func (p *counted) Deploy(ctx context.Context, r plan.Route, id string) error {
+func (p *counted) Deploy(ctx context.Context, r plan.Route, ids ...string) error {
 	p.deploys++
-	return p.Proxy.Deploy(ctx, r, id)
+	return p.Proxy.Deploy(ctx, r, ids...)
 }
 
 func TestAVerdictIsNotTriedAgain(t *testing.T) {

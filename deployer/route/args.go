@@ -16,9 +16,17 @@ func target(containerID string, port int) string {
 	return net.JoinHostPort(containerID[:min(12, len(containerID))], strconv.Itoa(port))
 }
 
+// targets names several.
+func targets(r plan.Route, containers []string) (all []string) {
+	for _, id := range containers {
+		all = append(all, target(id, r.Port))
+	}
+	return all
+}
+
 // deployArgs is the argv of `kamal-proxy deploy` for a route.
-func deployArgs(r plan.Route, containerID string) []string {
-	args := []string{"kamal-proxy", "deploy", r.Service, "--target", target(containerID, r.Port)}
+func deployArgs(r plan.Route, containers []string) []string {
+	args := []string{"kamal-proxy", "deploy", r.Service}
 	flag := func(name, value string) { args = append(args, "--"+name, value) }
 	list := func(name string, values []string) {
 		for _, v := range values {
@@ -32,6 +40,7 @@ func deployArgs(r plan.Route, containerID string) []string {
 	}
 	toggle := func(name string, on bool) { args = append(args, "--"+name+"="+strconv.FormatBool(on)) }
 
+	list("target", targets(r, containers))
 	flag("deploy-timeout", seconds(r.DeployTimeout))
 	flag("drain-timeout", seconds(r.DrainTimeout))
 	flag("target-timeout", seconds(r.ResponseTimeout))
@@ -74,8 +83,8 @@ func seconds(d time.Duration) string {
 }
 
 // request is a route in the words of Fairlead's own proxy.
-func request(r plan.Route, containerID string) control.DeployRequest {
-	req := control.NewDeployRequest(r.Service, target(containerID, r.Port))
+func request(r plan.Route, containers []string) control.DeployRequest {
+	req := control.NewDeployRequest(r.Service, targets(r, containers)...)
 	o := &req.Options
 	o.Hosts, o.PathPrefixes, o.StripPathPrefix = r.Hosts, r.PathPrefixes, r.StripPrefix
 	o.TLS = control.TLS{Enabled: r.TLS, CertificatePath: r.TLSCert, PrivateKeyPath: r.TLSKey, Redirect: r.TLSRedirect}
@@ -96,18 +105,20 @@ func request(r plan.Route, containerID string) control.DeployRequest {
 }
 
 // splitArgs is the argv that tries out a container on a share of the clients.
-func splitArgs(r plan.Route, containerID string, percent int) []string {
-	return []string{
-		"kamal-proxy", "rollout", "deploy", r.Service, "--target", target(containerID, r.Port),
+func splitArgs(r plan.Route, containers []string, percent int) []string {
+	args := []string{"kamal-proxy", "rollout", "deploy", r.Service}
+	for _, t := range targets(r, containers) {
+		args = append(args, "--target", t)
+	}
+	return append(args,
 		"--percent", strconv.Itoa(percent), "--sticky",
 		"--deploy-timeout", seconds(r.DeployTimeout), "--drain-timeout", seconds(r.DrainTimeout),
-		"--health-check-path", r.HealthPath, "--health-check-interval", seconds(r.HealthInterval), "--health-check-timeout", seconds(r.HealthTimeout),
-	}
+		"--health-check-path", r.HealthPath, "--health-check-interval", seconds(r.HealthInterval), "--health-check-timeout", seconds(r.HealthTimeout))
 }
 
 // splitRequest is the same for the socket.
-func splitRequest(r plan.Route, containerID string, percent int) control.RolloutRequest {
-	whole := request(r, containerID)
+func splitRequest(r plan.Route, containers []string, percent int) control.RolloutRequest {
+	whole := request(r, containers)
 	return control.RolloutRequest{
 		Service: r.Service, Targets: whole.Targets, DeployTimeout: whole.DeployTimeout, DrainTimeout: whole.DrainTimeout,
 		HealthCheck: &whole.Options.HealthCheck, Split: &control.Split{Percent: percent, Sticky: true},
@@ -118,7 +129,7 @@ func splitRequest(r plan.Route, containerID string, percent int) control.Rollout
 func live(s control.Service) plan.Live {
 	l := plan.Live{Service: s.Name, State: string(s.State), Splits: s.Traffic != nil}
 	if len(s.Targets) > 0 {
-		l.Target = s.Targets[0]
+		l.Target, l.More = s.Targets[0], further(s.Targets)
 	}
 	if s.Split != nil && s.Split.Sticky && len(s.RolloutTargets) > 0 {
 		l.Split = s.RolloutTargets[0]
@@ -154,16 +165,24 @@ func parseList(table string) []plan.Live {
 		if i == 0 || len(f) < 5 {
 			continue
 		}
-		l := plan.Live{Service: f[0], Target: f[3], State: strings.ToLower(f[4])}
+		to := strings.Split(f[3], ",")
+		l := plan.Live{Service: f[0], Target: to[0], More: further(to), State: strings.ToLower(f[4])}
 		if len(f) == 6 && (f[5] == "yes" || f[5] == "no") {
-			first, _, _ := strings.Cut(f[3], ",")
 			l.Part, l.Route = true, &plan.Route{
-				Service: f[0], Hosts: listed(f[1], "*"), PathPrefixes: listed(f[2], "/"), TLS: f[5] == "yes", Port: portOf(first),
+				Service: f[0], Hosts: listed(f[1], "*"), PathPrefixes: listed(f[2], "/"), TLS: f[5] == "yes", Port: portOf(l.Target),
 			}
 		}
 		routes = append(routes, l)
 	}
 	return routes
+}
+
+// further are the targets behind the first; nil where it is the only one.
+func further(targets []string) []string {
+	if len(targets) < 2 {
+		return nil
+	}
+	return targets[1:]
 }
 
 // listed reads a cell of several, where one word stands for none.

@@ -144,10 +144,11 @@ func routes(services []control.Service) []plan.Live {
 	return all
 }
 
-// Deploy sends a route's traffic to a container and drains the one before.
-func (d *Driver) Deploy(ctx context.Context, r plan.Route, containerID string) error {
+// Deploy sends a route's traffic to containers, by their ids, and drains those
+// before.
+func (d *Driver) Deploy(ctx context.Context, r plan.Route, containers ...string) error {
 	if d.socket != nil {
-		_, err := d.socket.Deploy(ctx, request(r, containerID))
+		_, err := d.socket.Deploy(ctx, request(r, containers))
 		if err == nil || errors.As(err, new(*control.Error)) {
 			return verdict("deploy route", err)
 		}
@@ -155,7 +156,7 @@ func (d *Driver) Deploy(ctx context.Context, r plan.Route, containerID string) e
 			d.Log.Warn("proxy's socket failed; running a command in its place", "error", err)
 		}
 	}
-	_, err := d.exec(ctx, r.DeployTimeout+r.DrainTimeout+margin, deployArgs(r, containerID))
+	_, err := d.exec(ctx, r.DeployTimeout+r.DrainTimeout+margin, deployArgs(r, containers))
 	return verdict("deploy route", err)
 }
 

@@ -12,10 +12,10 @@ import (
 	"github.com/fairlead-deploy/fairlead/proxy/control"
 )
 
-// Split sends a share of a route's clients to a container, once it is healthy.
-func (d *Driver) Split(ctx context.Context, r plan.Route, containerID string, percent int) error {
+// Split sends a share of a route's clients to containers, once they are healthy.
+func (d *Driver) Split(ctx context.Context, r plan.Route, percent int, containers ...string) error {
 	if d.socket != nil {
-		_, err := d.socket.RolloutDeploy(ctx, splitRequest(r, containerID, percent))
+		_, err := d.socket.RolloutDeploy(ctx, splitRequest(r, containers, percent))
 		if err == nil || errors.As(err, new(*control.Error)) {
 			return verdict("split route", err)
 		}
@@ -23,7 +23,7 @@ func (d *Driver) Split(ctx context.Context, r plan.Route, containerID string, pe
 			d.Log.Warn("proxy's socket failed; running a command in its place", "error", err)
 		}
 	}
-	_, err := d.exec(ctx, r.DeployTimeout+r.DrainTimeout+margin, splitArgs(r, containerID, percent))
+	_, err := d.exec(ctx, r.DeployTimeout+r.DrainTimeout+margin, splitArgs(r, containers, percent))
 	return verdict("split route", err)
 }
 

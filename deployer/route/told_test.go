@@ -37,7 +37,7 @@ func full(t *testing.T) plan.Route {
 
 func TestFairleadsProxyTellsAllOfARouteButTheTimesOfADeploy(t *testing.T) {
 	want := full(t)
-	asked := request(want, "0123456789abcdef")
+	asked := request(want, []string{"0123456789abcdef"})
 	told := live(control.Service{Name: want.Service, State: control.Running, Targets: asked.Targets, Options: asked.Options})
 	want.DeployTimeout, want.DrainTimeout = 0, 0
 	if told.Target != "0123456789ab:3000" || told.Part || told.Splits || !reflect.DeepEqual(*told.Route, want) {
@@ -69,7 +69,7 @@ func TestKamalProxysTableIsReadAsFarAsItTells(t *testing.T) {
 	want := []plan.Live{
 		{Service: "shop-web", Target: "0123456789ab:3000", State: "running", Part: true,
 			Route: &plan.Route{Service: "shop-web", Hosts: []string{"shop.example.com", "*.acme.com"}, PathPrefixes: []string{"/api", "/v2"}, TLS: true, Port: 3000}},
-		{Service: "blog-web", Target: "3f2a9c1e0aa5:80,b00000000000:80", State: "paused", Part: true, Route: &plan.Route{Service: "blog-web", Port: 80}},
+		{Service: "blog-web", Target: "3f2a9c1e0aa5:80", More: []string{"b00000000000:80"}, State: "paused", Part: true, Route: &plan.Route{Service: "blog-web", Port: 80}},
 		{Service: "odd-web", Target: "running", State: "no"}, // another table than the one that is known: its options count as untold
 	}
 	if got := parseList(table); !reflect.DeepEqual(got, want) {
@@ -122,7 +122,7 @@ func TestWithoutASocketTheProxyIsAskedByItsCommand(t *testing.T) {
 		t.Error("the traffic of a service that is not split was told")
 	}
 	r := full(t)
-	if err := d.Split(t.Context(), r, "0123456789abcdef", 10); err != nil {
+	if err := d.Split(t.Context(), r, 10, "0123456789abcdef"); err != nil {
 		t.Error(err)
 	}
 	want := "kamal-proxy rollout deploy shop-web --target 0123456789ab:3000 --percent 10 --sticky --deploy-timeout 40s --drain-timeout 50s" +

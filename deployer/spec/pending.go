@@ -25,7 +25,6 @@ var pendingFeatures = []pendingFeature{
 	pending(`builder\.(provenance|sbom)`, "no attestations are made: an engine's own BuildKit pushes none"),
 	pending(`builder\.cache\.options`, "not used: the cache is in the image itself (BuildKit's inline cache)"),
 	pending(`builder\.pack`, "not supported: pack needs an engine's socket inside its containers; write a Dockerfile, or build in CI"),
-	pending(`x-fairlead\.roles\.[^.]+\.scale`, "one container per host for now"),
 	pending(`x-fairlead\.proxy\..*`, "the proxy that runs is used, else Fairlead's own"),
 	pending(`proxy\.run\.(registry|repository|version|options)|servers\.[^.]+\.proxy\.run\.(registry|repository|version|options)`, "Fairlead's own proxy is booted where none runs"),
 	pending(`boot\.parallel_roles`, "the roles of one host start one after another"),
