@@ -53,6 +53,7 @@ type attempt struct {
 	r        release.Release
 	recorded bool             // r is in the store
 	target   *release.Release // of a rollback
+	scale    map[string]int   // a person's, of roles
 	origin   release.ID       // the release that target itself went back to
 	source   fs.FS            // of the target's deploy.yml; nil: that of the submission
 	resumed  bool             // r was under way when the daemon ended
@@ -223,7 +224,7 @@ func (a *attempt) goesOn(ctx context.Context, r release.Release) bool {
 	if err != nil || k.Request == nil {
 		return false
 	}
-	if !k.Request.Rollback && k.Request.Version == "" && r.Revision.SHA != a.s.req.Revision.SHA {
+	if !k.Request.Chooses() && r.Revision.SHA != a.s.req.Revision.SHA {
 		return false
 	}
 	a.s.req = *k.Request
@@ -246,7 +247,7 @@ func (a *attempt) wishes(ctx context.Context) error {
 			return err
 		}
 	}
-	if commanded(req) || req.Rollback || req.Version != "" || req.Resume || a.resumed { // what is half-done is finished
+	if commanded(req) || req.Chooses() || req.Resume || a.resumed { // what is half-done is finished
 		return nil
 	}
 	h, err := a.d.o.Memory.Wishes.Held(ctx, a.r.Lane)
@@ -285,7 +286,7 @@ func (a *attempt) note(ctx context.Context) error {
 // hold keeps the lane at what a person chose, once it is known to exist.
 func (a *attempt) hold(ctx context.Context) error {
 	req, w := a.s.req, a.d.o.Memory.Wishes
-	if a.dry || !req.Rollback && req.Version == "" {
+	if a.dry || !req.Chooses() {
 		return nil
 	}
 	h, err := w.Held(ctx, a.r.Lane)
@@ -297,7 +298,7 @@ func (a *attempt) hold(ctx context.Context) error {
 
 // desire resolves secrets and image, and builds what the hosts should run.
 func (a *attempt) desire(ctx context.Context) error {
-	if a.s.req.Rollback {
+	if a.s.req.Rollback || a.s.req.Scale != nil {
 		if err := a.rollback(ctx); err != nil {
 			return err
 		}
@@ -317,6 +318,7 @@ func (a *attempt) want(ctx context.Context) (err error) {
 	}
 	a.r.Version, a.r.Digest, a.r.Image = a.found.Version, a.found.Digest, a.deploy.Image.Name()
 	in := plan.Inputs{Release: a.r.ID, Revision: a.r.Revision, Version: a.r.Version, Digest: a.r.Digest, Secrets: a.secrets}
+	in.Scale = a.scale
 	in.Good, in.Failed = history.Ends(a.recent, a.good)
 	if a.tasks, err = hook.Tasks(a.deploy, cmp.Or(a.source, a.s.files)); err != nil {
 		return &badFileError{err: err}

@@ -23,7 +23,7 @@ func (e *earlierError) Error() string {
 func (a *attempt) turn(ctx context.Context, name release.Lane) error {
 	req := a.s.req
 	archive, ok := a.s.files.(image.Archive)
-	if !ok || a.deploy == nil || a.tip != "" || req.Rollback || req.Version != "" || commanded(req) && !req.Resume && !req.Retry ||
+	if !ok || a.deploy == nil || a.tip != "" || req.Chooses() || commanded(req) && !req.Resume && !req.Retry ||
 		a.deploy.Image.Tag != "" || a.deploy.Image.Digest != "" || a.builds() {
 		return nil
 	}

@@ -15,7 +15,7 @@ func (a *attempt) asBefore(ctx context.Context) error {
 		return nil
 	}
 	k, err := record.Read(ctx, a.d.o.Memory.Effects, a.good[0].ID)
-	if err != nil || k.Request == nil || k.Request.Rollback || k.Request.Version != "" {
+	if err != nil || k.Request == nil || k.Request.Chooses() {
 		return err
 	}
 	if a.dry {

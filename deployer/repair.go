@@ -27,7 +27,7 @@ func (a *attempt) stays(err error) bool {
 		return false
 	}
 	w, ok := errors.AsType[*waitError](err)
-	asked := commanded(a.s.req) && (a.s.req.Rollback || a.s.req.Version != "") // for another release
+	asked := commanded(a.s.req) && a.s.req.Chooses() // for another release
 	return ok && w.stays || !asked && (errors.As(err, new(*badFileError)) || errors.As(err, new(*image.AbsentError)))
 }
 
@@ -119,7 +119,7 @@ func (a *attempt) aim(ctx context.Context, to release.Release) (record.Kept, err
 	if err != nil || len(k.Files) == 0 {
 		return k, err
 	}
-	a.origin, a.source = k.Origin, texts.Files(k.Files)
+	a.origin, a.source, a.scale = k.Origin, texts.Files(k.Files), a.s.req.Scaled(k.Scale)
 	path := k.File
 	if path == "" && a.deploy != nil {
 		path = a.deploy.File

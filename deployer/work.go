@@ -184,7 +184,9 @@ func (w *work) stopped(ctx context.Context) error {
 // live says what is live where, as a message.
 func (w *work) live() string {
 	what := w.r.Revision.Short()
-	if w.target != nil {
+	if w.s.req.Scale != nil {
+		what = w.r.Version + ", " + w.s.req.Wish() + ","
+	} else if w.target != nil {
 		what = w.r.Version + ", rolled back to,"
 	} else if w.s.req.Version != "" {
 		what = w.r.Version
@@ -210,7 +212,7 @@ func (w *work) baseline(ctx context.Context, o plan.Observed) error {
 	for _, e := range w.base {
 		w.r.Previous = e.Version
 	}
-	k := record.Kept{Baseline: &w.base, Files: w.files(), File: w.deploy.File, Version: w.r.Version, Digest: w.r.Digest, Origin: w.origin, Brings: w.brings}
+	k := record.Kept{Baseline: &w.base, Files: w.files(), File: w.deploy.File, Version: w.r.Version, Digest: w.r.Digest, Origin: w.origin, Scale: w.scale, Brings: w.brings}
 	if w.target != nil && k.Origin == "" {
 		k.Origin = w.target.ID
 	}

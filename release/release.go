@@ -131,6 +131,18 @@ func (r Request) Only() string {
 // containers: Git is not followed before a resume.
 func (r Request) Chooses() bool { return r.Rollback || r.Version != "" || r.Scale != nil }
 
+// Scaled are the numbers of containers that were asked for before with those
+// that are asked for now; nil for none.
+func (r Request) Scaled(before map[string]int) map[string]int {
+	if len(before)+len(r.Scale) == 0 {
+		return nil
+	}
+	all := map[string]int{}
+	maps.Copy(all, before)
+	maps.Copy(all, r.Scale)
+	return all
+}
+
 // Wish is what a person who chose what runs typed.
 func (r Request) Wish() string {
 	if r.Scale != nil {

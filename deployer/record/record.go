@@ -36,6 +36,8 @@ type Kept struct {
 	Brings bool `json:"brings,omitempty"`
 	// Origin is the release whose containers a rollback brought back.
 	Origin release.ID `json:"origin,omitempty"`
+	// Scale is how many containers per host a person wanted of roles.
+	Scale map[string]int `json:"scale,omitempty"`
 	// Request is what a person asked for, or what a mending was limited to by
 	// what it mends; nil otherwise.
 	Request *release.Request `json:"request,omitempty"`
@@ -66,7 +68,7 @@ func Followed(ctx context.Context, e Effects, good []release.Release) ([]release
 			if err != nil {
 				return nil, err
 			}
-			if k.Request != nil && (k.Request.Rollback || k.Request.Version != "") {
+			if k.Request != nil && (k.Request.Chooses()) {
 				continue
 			}
 		}

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -103,7 +104,9 @@ func TestAPersonsScaleHoldsUntilResume(t *testing.T) {
 		s.ask(release.Request{Scale: map[string]int{"web": 3}})
 		s.pass(calm)
 		s.carries("v2", "shop-web-v2", "shop-web-v2-2", "shop-web-v2-3")
-		s.last(release.Succeeded)
+		if r := s.last(release.Waiting); !strings.Contains(r.Reason, "held by ana") {
+			t.Errorf("reason %q", r.Reason)
+		}
 		s.push(v("1"))
 		s.pass(calm)
 		s.carries("v2", "shop-web-v2", "shop-web-v2-2", "shop-web-v2-3")
