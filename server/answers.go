@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -18,9 +19,13 @@ const (
 	Retry    Action = "retry"    // lift the quarantine and try again
 	Resume   Action = "resume"   // end a hold, follow Git again
 	Hold     Action = "hold"     // stay at what runs now
+	Scale    Action = "scale"    // another number of containers of what is live; holds
 )
 
-func actions() []Action { return []Action{Deploy, Rollback, Retry, Resume, Hold} }
+// MaxScale is the most containers of a role on a host.
+const MaxScale = 100
+
+func actions() []Action { return []Action{Deploy, Rollback, Retry, Resume, Hold, Scale} }
 
 // Order is what a person asks for.
 type Order struct {
@@ -33,6 +38,8 @@ type Order struct {
 	Hosts       []string `json:"hosts,omitempty"`
 	Actor       string   `json:"actor,omitempty"` // who asks, as the command line knows it
 	Why         string   `json:"why,omitempty"`   // for Hold
+	// Scale is how many containers per host of each role, for Scale.
+	Scale map[string]int `json:"scale,omitempty"`
 
 	// Release is the name of the release that comes of it, which the Desk gave.
 	Release release.ID `json:"-"`
@@ -50,6 +57,7 @@ func (o Order) Request() release.Request {
 		Retry:       o.Action == Retry,
 		Resume:      o.Action == Resume,
 		Force:       o.Force,
+		Scale:       o.Scale,
 		Roles:       o.Roles,
 		Hosts:       o.Hosts,
 	}
@@ -59,11 +67,18 @@ func (o Order) Request() release.Request {
 func (o Order) check() error {
 	switch {
 	case !slices.Contains(actions(), o.Action):
-		return &Error{http.StatusBadRequest, "unknown action", "known are deploy, rollback, retry, resume, hold"}
+		return &Error{http.StatusBadRequest, "unknown action", "known are deploy, rollback, retry, resume, hold, scale"}
 	case o.Repo == "":
 		return &Error{http.StatusBadRequest, "no repository is named", "name one of fairlead.yml's"}
 	case o.Version != "" && o.Action != Deploy && o.Action != Rollback:
 		return &Error{http.StatusBadRequest, "only deploy and rollback take a version", "remove it"}
+	case (o.Action == Scale) != (len(o.Scale) > 0):
+		return &Error{http.StatusBadRequest, "scale, and nothing else, takes numbers of containers", `as in {"action": "scale", "scale": {"web": 3}}`}
+	}
+	for role, n := range o.Scale {
+		if n < 1 || n > MaxScale {
+			return &Error{http.StatusBadRequest, fmt.Sprintf("%d is no number of containers for %s", n, role), fmt.Sprintf("between 1 and %d", MaxScale)}
+		}
 	}
 	return nil
 }

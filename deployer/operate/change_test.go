@@ -74,7 +74,7 @@ type told struct {
 	routes []plan.Route
 }
 
-func (p *told) Deploy(_ context.Context, r plan.Route, _ string) error {
+func (p *told) Deploy(_ context.Context, r plan.Route, _ ...string) error {
 	p.routes = append(p.routes, r)
 	return nil
 }

@@ -64,7 +64,7 @@ func TestARoleScalesUnderTrafficWithoutOneFailedRequest(t *testing.T) {
 	s.ends(s.push(file("v2", "2")), release.Succeeded)
 	s.runs(of("v2", "", "-2")...)
 	s.balanced(2)
-	s.says(0, "app scale web=1", "app", "scale", s.service, "web=1", "--follow")
+	s.says(0, "is live on 2 hosts", "app", "scale", "web=1", "--service", s.service, "--follow")
 	s.runs(s.web("v2"))
 	s.says(0, "held", "status", s.service)
 	s.says(0, "is live on 2 hosts", "rollback", s.service, "--follow")

@@ -48,7 +48,7 @@ Exit status: 0, or 1 when a host could not be asked.`,
 
 Exit status: 0, or 1 when a host could not be asked.`,
 		}),
-		newStale(), newStart(), newStop(), newBoot(), newRestart(), newMaintenance(),
+		newStale(), newStart(), newStop(), newBoot(), newRestart(), newScale(), newMaintenance(),
 		plain(operation.Live, &cobra.Command{
 			Use: "live", Short: "End maintenance: serve requests again",
 			Long: `Live ends what maintenance began.
