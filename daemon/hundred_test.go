@@ -109,7 +109,7 @@ func (f *fleetOf) open(s *store.Store, err error) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	if f.deployer, err = f.daemon.newDeployer(f.conf, pool, reg); err != nil {
+	if f.deployer, err = f.daemon.newDeployer(f.conf, newFleet(pool, f.conf, f.daemon.o.Binary, f.daemon.o.Log, reg), reg); err != nil {
 		f.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(f.t.Context()))

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/fairlead-deploy/fairlead/daemon/backups"
 	"github.com/fairlead-deploy/fairlead/daemon/builders"
 	"github.com/fairlead-deploy/fairlead/daemon/byhand"
 	"github.com/fairlead-deploy/fairlead/daemon/config"
@@ -58,30 +59,34 @@ type operator struct {
 
 // Operate carries out an ask.
 func (o operator) Operate(ctx context.Context, ask operation.Ask, who operation.Caller) error {
-	p := o.d.current()
+	place, err := o.place(ctx, o.d.current(), ask)
+	if err != nil {
+		return err
+	}
+	o.d.o.Log.Info("operation", "verb", string(ask.Verb), "service", place.Service(o.keeper).Lane().String(), "by", ask.Actor)
+	return place.Do(ctx, o.keeper, ask, who)
+}
+
+// place is the service that an ask is about, as its newest commit says.
+func (o operator) place(ctx context.Context, p *parts, ask operation.Ask) (byhand.Place, error) {
 	s, ok := o.d.confided(p.conf, ask.Repo)
 	if !ok {
-		return unknownRepo(ask.Repo)
+		return byhand.Place{}, unknownRepo(ask.Repo)
 	}
 	files, ok := p.witness.of(ask.Repo)
 	if !ok {
-		return &server.Error{Status: http.StatusConflict, Message: ask.Repo + ": " + deployer.ErrUnknown.Error()}
+		return byhand.Place{}, &server.Error{Status: http.StatusConflict, Message: ask.Repo + ": " + deployer.ErrUnknown.Error()}
 	}
 	deploy, _, err := spec.Load(files, s.Reading(ctx, release.Request{Destination: ask.Destination}))
 	if err == nil {
 		err = policy.Check(deploy, s.Policy)
 	}
-	if err != nil {
-		return err
-	}
-	place := byhand.Place{
+	return byhand.Place{
 		Mirrors: mirrored.By(p.registry),
 		Deploy:  deploy, Files: files, Settings: s, Pool: p.pool, Store: o.d.store, Unique: unique, Log: o.d.o.Log,
 		Address: func(at reach.Address) (host.Address, error) { return address(p.conf, at) },
-	}
-	service := place.Service(o.keeper)
-	o.d.o.Log.Info("operation", "verb", string(ask.Verb), "service", service.Lane().String(), "by", ask.Actor)
-	return service.Do(ctx, ask, who)
+		Fleet:   p.fleet, Dumps: backups.Folder(p.conf.DataDir),
+	}, err
 }
 
 // ByHand works on the service of a checkout without a daemon, under the same
@@ -109,7 +114,7 @@ func OpenByHand(ctx context.Context, c *Checkout, o LocalOptions) (*ByHand, erro
 	if err != nil {
 		return nil, errors.Join(err, b.local.Close())
 	}
-	b.mirrors = mirrored.By(reg)
+	b.mirrors, b.local.fleet = mirrored.By(reg), newFleet(b.local.pool, &b.conf, o.Binary, o.Log, reg)
 	return b, nil
 }
 
@@ -121,7 +126,15 @@ func (b *ByHand) Close() error { return b.local.Close() }
 
 // Operate carries out an ask.
 func (b *ByHand) Operate(ctx context.Context, ask operation.Ask, who operation.Caller) error {
-	return b.place().Service(b.keeper).Do(ctx, ask, who)
+	place := b.place()
+	if ask.Verb.OfAccessory() {
+		state, err := StateDir()
+		if err != nil {
+			return err
+		}
+		place.Dumps = backups.Folder(state)
+	}
+	return place.Do(ctx, b.keeper, ask, who)
 }
 
 func (b *ByHand) place() byhand.Place {
@@ -129,6 +142,7 @@ func (b *ByHand) place() byhand.Place {
 		Mirrors: b.mirrors,
 		Deploy:  b.local.checkout.Deploy, Files: b.local.files, Settings: b.local.settings(), Pool: b.local.pool, Unique: unique, Log: b.local.o.Log,
 		Address: func(at reach.Address) (host.Address, error) { return address(&b.conf, at) },
+		Fleet:   b.local.fleet,
 	}
 }
 

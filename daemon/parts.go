@@ -10,11 +10,14 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fairlead-deploy/fairlead/daemon/backups"
 	"github.com/fairlead-deploy/fairlead/daemon/buttons"
+	"github.com/fairlead-deploy/fairlead/daemon/byhand"
 	"github.com/fairlead-deploy/fairlead/daemon/config"
 	"github.com/fairlead-deploy/fairlead/daemon/fanout"
 	"github.com/fairlead-deploy/fairlead/daemon/secrets"
 	"github.com/fairlead-deploy/fairlead/deployer"
+	"github.com/fairlead-deploy/fairlead/deployer/accessory/backup"
 	"github.com/fairlead-deploy/fairlead/deployer/host"
 	"github.com/fairlead-deploy/fairlead/deployer/policy"
 	"github.com/fairlead-deploy/fairlead/internal/registry"
@@ -22,6 +25,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/notify/heartbeat"
 	"github.com/fairlead-deploy/fairlead/notify/outbox"
 	"github.com/fairlead-deploy/fairlead/release"
+	"github.com/fairlead-deploy/fairlead/release/operation"
 	"github.com/fairlead-deploy/fairlead/store"
 	"github.com/fairlead-deploy/fairlead/watcher"
 	"github.com/fairlead-deploy/fairlead/watcher/mirror"
@@ -34,6 +38,7 @@ type parts struct {
 	pool      *host.Pool
 	registry  *registry.Client
 	mirrors   *mirror.Pool
+	fleet     *fleet
 	deployer  *deployer.Deployer
 	watcher   *watcher.Watcher
 	witness   *witness // of the newest commits
@@ -42,6 +47,7 @@ type parts struct {
 	heartbeat *heartbeat.Heartbeat // nil: none
 	hooks     http.Handler
 	prune     func(context.Context) error
+	nightly   backups.Nightly
 }
 
 // make wires the parts of a configuration. Nothing is dialled yet.
@@ -55,7 +61,8 @@ func (d *Daemon) make(ctx context.Context, c *config.Config) (_ *parts, err erro
 	if p.registry, err = newRegistry(c); err != nil {
 		return nil, err
 	}
-	if p.deployer, err = d.newDeployer(c, p.pool, p.registry); err != nil {
+	p.fleet = newFleet(p.pool, c, d.o.Binary, d.o.Log, p.registry)
+	if p.deployer, err = d.newDeployer(c, p.fleet, p.registry); err != nil {
 		return nil, err
 	}
 	repos, err := repositories(c)
@@ -81,7 +88,12 @@ func (d *Daemon) make(ctx context.Context, c *config.Config) (_ *parts, err erro
 	if p.heartbeat, err = d.newHeartbeat(c); err != nil {
 		return nil, err
 	}
-	p.prune = d.prune
+	p.prune, p.nightly = d.prune, backups.Nightly{
+		Dumps: backup.Folder{Path: backups.Folder(c.DataDir)}, Alerts: d.store, Zone: time.Local, Log: d.o.Log,
+		Services: backups.Of(c, func(ctx context.Context, ask operation.Ask) (byhand.Place, error) {
+			return operator{d: d}.place(ctx, p, ask)
+		}),
+	}
 	p.outbox, p.apps, err = d.newOutbox(ctx, c) // last: it forgets the channels that are gone
 	return p, err
 }
@@ -98,6 +110,7 @@ func (p *parts) run(ctx context.Context, stop context.CancelCauseFunc) error {
 	g.run(ctx, stop, "deployer", p.deployer.Run)
 	g.run(ctx, stop, "watcher", p.watcher.Run)
 	g.run(ctx, stop, "retention", p.prune)
+	g.run(ctx, stop, "backups", p.nightly.Run)
 	for _, a := range p.apps {
 		g.run(ctx, stop, "slack buttons", a.Run)
 	}
@@ -107,15 +120,15 @@ func (p *parts) run(ctx context.Context, stop context.CancelCauseFunc) error {
 	return g.wait()
 }
 
-func (d *Daemon) newDeployer(c *config.Config, pool *host.Pool, reg *registry.Client) (*deployer.Deployer, error) {
+func (d *Daemon) newDeployer(c *config.Config, f *fleet, reg *registry.Client) (*deployer.Deployer, error) {
 	owner, err := ownerID(c.DataDir)
 	if err != nil {
 		return nil, err
 	}
 	return deployer.New(deployer.Options{
-		Memory: newMemory(d.store, &d.confidant), Fleet: newFleet(pool, c, d.o.Binary, d.o.Log, reg), Registry: reg,
-		Yard:     newYard(pool, c, reg, c.DataDir, d.o.Log).Yard(),
+		Memory: newMemory(d.store, &d.confidant), Fleet: f, Registry: reg,
 		Settings: func(repo string) (deployer.Settings, bool) { return d.confided(c, repo) },
+		Yard:     newYard(f.pool, c, reg, c.DataDir, d.o.Log).Yard(),
 		Owner:    owner, Rand: d.random.fork(), Log: d.o.Log,
 	}), nil
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fairlead-deploy/fairlead/deployer/accessory"
 	"github.com/fairlead-deploy/fairlead/deployer/history"
 	"github.com/fairlead-deploy/fairlead/deployer/hook"
 	"github.com/fairlead-deploy/fairlead/deployer/image"
@@ -45,6 +46,7 @@ type attempt struct {
 	secrets  map[string]secret.Value
 	tasks    []hook.Task // the hooks of deploy.yml
 	desired  plan.Desired
+	crew     accessory.Crew
 	hosts    reach.Hosts
 	recent   []release.Release // newest first
 	good     []release.Release // those that succeeded, newest first
@@ -348,7 +350,7 @@ func (a *attempt) want(ctx context.Context) (err error) {
 	}
 	a.desired = a.desired.Only(a.s.req.Roles, a.s.req.Hosts)
 	a.desired.Force = a.s.req.Force
-	return a.leaveOut()
+	return cmp.Or(a.wantBeside(in), a.leaveOut())
 }
 
 func (a *attempt) openSecrets(ctx context.Context) error {

@@ -114,5 +114,6 @@ func (a *attempt) shown(p plan.Plan) release.Plan {
 	for _, w := range a.warnings {
 		s.Warnings = append(s.Warnings, w.String())
 	}
+	s.Warnings = append(s.Warnings, a.crew.Notes...)
 	return s
 }

@@ -139,7 +139,7 @@ func (a *attempt) plan(o plan.Observed) plan.Plan {
 	if a.target != nil {
 		a.desired = plan.Retained(a.desired, o, *a.target, a.origin)
 	}
-	return a.leaveStale(a.compare(o), o)
+	return a.beside(a.leaveStale(a.compare(o), o), o)
 }
 
 // compare plans without regard to what is left as it is.

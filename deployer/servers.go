@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/fairlead-deploy/fairlead/deployer/abreast"
+	"github.com/fairlead-deploy/fairlead/deployer/accessory"
 	"github.com/fairlead-deploy/fairlead/deployer/history"
 	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
 	"github.com/fairlead-deploy/fairlead/deployer/lock"
@@ -22,7 +23,7 @@ func (a *attempt) connect(ctx context.Context) error {
 	}
 	a.hosts, err = reach.Connect(ctx, a.d.o.Fleet, reach.Terms{
 		Deploy: a.deploy, Good: a.good, Auth: a.auth(), Cordoned: cordoned,
-		Back: a.backs(), Loose: a.mends || a.s.req.Rollback,
+		Back: a.backs(), Loose: a.mends || a.s.req.Rollback, Beside: a.tends(),
 	})
 	return err
 }
@@ -54,7 +55,7 @@ func (a *attempt) arrive(ctx context.Context) (plan.Observed, error) {
 
 // observe reads all hosts; one that cannot be read is a fault of the world.
 func (a *attempt) observe(ctx context.Context) (plan.Observed, error) {
-	o, all, err := a.hosts.Read(ctx, a.r.Lane, a.desired.Hosts())
+	o, all, err := a.hosts.Read(ctx, a.r.Lane, a.crew.Hosts(a.desired.Hosts()))
 	if err != nil || all {
 		return o, err
 	}
@@ -67,12 +68,12 @@ func (a *attempt) look(ctx context.Context) plan.Observed {
 
 // rolloutHosts are the hosts that the plan works on, but for absent ones.
 func (a *attempt) rolloutHosts() (map[string]rollout.Host, map[string]lock.Files) {
-	names := a.desired.Hosts()
+	names := append(a.desired.Hosts(), a.crew.Touched...)
 	if a.desired.Policy.Orphans {
 		names = append(names, a.hosts.Former()...)
 	}
 	hosts, files := a.hosts.Work(names)
-	return a.laden(hosts), files
+	return a.laden(accessory.Pulling(hosts, a.deploy, a.credential, false)), files
 }
 
 // leaveOut takes the skipped hosts out of what is desired. Where no other is
@@ -97,7 +98,11 @@ func (a *attempt) moved() bool {
 // tellSkipped raises one alert for hosts that are left out without anybody's
 // wish, and ends it when none is.
 func (a *attempt) tellSkipped(ctx context.Context) error {
-	return a.bell().Skipped(ctx, a.hosts.Unasked())
+	err := a.bell().Skipped(ctx, a.hosts.Unasked())
+	if err == nil && a.tends() {
+		err = a.bell().Beside(ctx, a.crew.Notes)
+	}
+	return err
 }
 
 // outcome notes how the release stands on each host: the same on all that it

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/fairlead-deploy/fairlead/deployer/accessory"
 	"github.com/fairlead-deploy/fairlead/deployer/hook"
 	"github.com/fairlead-deploy/fairlead/deployer/lock"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
@@ -145,7 +146,7 @@ func (w *work) forward(ctx context.Context) error {
 		return w.mendEach(ctx, p)
 	}
 	if err := w.stages(ctx, p); err != nil {
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || errors.As(err, new(*accessory.Error)) {
 			return err
 		}
 		if errors.Is(err, errNewer) {
@@ -239,12 +240,12 @@ func (w *work) stages(ctx context.Context, p plan.Plan) error {
 				return err
 			}
 		}
-		if st.Name != plan.StagePrepare {
+		if st.Name != plan.StageBeside && st.Name != plan.StagePrepare {
 			if err := w.hooks.Before(ctx); err != nil {
 				return err
 			}
 		}
-		if err := w.run.Do(ctx, []plan.Stage{st}); err != nil {
+		if err := accessory.Blame(st, w.run.Do(ctx, []plan.Stage{st})); err != nil {
 			return err
 		}
 		if len(st.Watch) > 0 {

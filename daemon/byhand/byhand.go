@@ -36,6 +36,10 @@ type Place struct {
 	Address func(reach.Address) (host.Address, error)
 	// Mirrors are those of fairlead.yml, whose names for images go with them.
 	Mirrors mirrored.Mirrors
+	// Fleet reaches hosts as a rollout does, and Dumps is the folder of
+	// accessories' backups: for what is asked of accessories.
+	Fleet reach.Fleet
+	Dumps string
 	// Store is the daemon's; nil: nothing here follows Git.
 	Store *store.Store
 	// Unique makes a word that was never used before.

@@ -48,7 +48,7 @@ func (w *work) exec(ctx context.Context, _ []string) error {
 }
 
 func (w *work) execOn(ctx context.Context, h Host, t target) error {
-	all, err := h.Reader.Containers(ctx, labels(w.Lane()))
+	all, err := h.Reader.Containers(ctx, w.labels())
 	if err != nil {
 		return err
 	}
@@ -88,6 +88,9 @@ func nothingRuns(t target, version string) error {
 	what := "there is no container of " + t.role + " on " + t.host
 	if version != "" {
 		what += " that runs " + version
+	}
+	if t.name != "" {
+		return &operation.Refusal{Message: what, Hint: "`fairlead accessory boot " + t.role + "` makes it run"}
 	}
 	return &operation.Refusal{Message: what, Hint: "`fairlead app containers` lists those that there are"}
 }

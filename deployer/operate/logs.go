@@ -70,7 +70,7 @@ func (w *work) voices(ctx context.Context, h Host, all bool) ([]voice, error) {
 	if id := w.ask.Log.Container; id != "" {
 		return w.named(ctx, h, id)
 	}
-	found, err := h.Reader.Containers(ctx, labels(w.Lane()))
+	found, err := h.Reader.Containers(ctx, w.labels())
 	if err != nil {
 		return nil, err
 	}

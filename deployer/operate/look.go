@@ -31,7 +31,7 @@ func (w *work) details(ctx context.Context, hosts []string) error {
 		for _, c := range all {
 			kind := w.kind(c)
 			t := target{host: h.Name, role: c.Spec.Labels[plan.LabelRole]}
-			if kind == "" || kind == kindApp && !slices.Contains(w.chosen, t) {
+			if kind == "" || kind == kindApp && !slices.Contains(w.chosen, t) || w.ask.Accessory != "" && !slices.ContainsFunc(w.chosen, func(t target) bool { return t.name == c.Name }) {
 				continue
 			}
 			if kind != kindApp {

@@ -73,6 +73,17 @@ func (s *Service) Do(ctx context.Context, ask operation.Ask, who operation.Calle
 	return do(ctx, w.hosts())
 }
 
+// With does something to the hosts that an ask is about, while their locks are
+// the asker's: before each effect on a host, may says whether that is so still.
+func (s *Service) With(ctx context.Context, ask operation.Ask, who operation.Caller, do func(ctx context.Context, hosts []string, may func(ctx context.Context, host string) error) error) error {
+	w := &work{Service: s, ask: ask, who: who}
+	var err error
+	if w.chosen, err = choose(s.Deploy, ask); err != nil {
+		return err
+	}
+	return w.locked(ctx, func(ctx context.Context, hosts []string) error { return do(ctx, hosts, w.may) })
+}
+
 // verbs are how each verb is done, on hosts that are reached or not.
 func (w *work) verbs() map[operation.Verb]func(context.Context, []string) error {
 	return map[operation.Verb]func(context.Context, []string) error{

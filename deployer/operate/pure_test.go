@@ -81,10 +81,10 @@ func TestRolesAndHostsAreChosenByPatterns(t *testing.T) {
 		ask  operation.Ask
 		want []target
 	}{
-		{operation.Ask{}, []target{{"a1", "web"}, {"a2", "web"}, {"b1", "worker"}, {"a1", "worker"}}},
-		{operation.Ask{Roles: []string{"w*r"}}, []target{{"b1", "worker"}, {"a1", "worker"}}},
-		{operation.Ask{Hosts: []string{"a*"}, Roles: []string{"worker"}}, []target{{"a1", "worker"}}},
-		{operation.Ask{Primary: true}, []target{{"a1", "web"}, {"a1", "worker"}}},
+		{operation.Ask{}, []target{{host: "a1", role: "web"}, {host: "a2", role: "web"}, {host: "b1", role: "worker"}, {host: "a1", role: "worker"}}},
+		{operation.Ask{Roles: []string{"w*r"}}, []target{{host: "b1", role: "worker"}, {host: "a1", role: "worker"}}},
+		{operation.Ask{Hosts: []string{"a*"}, Roles: []string{"worker"}}, []target{{host: "a1", role: "worker"}}},
+		{operation.Ask{Primary: true}, []target{{host: "a1", role: "web"}, {host: "a1", role: "worker"}}},
 	} {
 		if got, err := choose(deploy(), tt.ask); err != nil || !slices.Equal(got, tt.want) {
 			t.Errorf("%+v: %v, %v", tt.ask, got, err)
@@ -109,7 +109,7 @@ func box(version string, age int, up bool) container.Observed {
 }
 
 func TestStaleIsWhatRunsBesideTheVersionThatIsServed(t *testing.T) {
-	lane, web := release.Lane{Service: "shop"}, target{"a1", "web"}
+	lane, web := release.Lane{Service: "shop"}, target{host: "a1", role: "web"}
 	v1, v2, old := box("v1", 9, true), box("v2", 1, true), box("v3", 5, false)
 	stale := func(routes ...plan.Live) (names []string) {
 		for _, c := range staleOf(lane, web, []container.Observed{v1, v2, old}, routes) {
@@ -157,7 +157,7 @@ func TestAContainerForOneCommandIsNoContainerOfTheService(t *testing.T) {
 	like.Spec.Restart = container.Restart{Policy: "unless-stopped"}
 	s := oneOff(lane, like, operation.Ask{Actor: "ana", Command: &operation.Command{Argv: []string{"ls"}}})
 	c := container.Observed{ID: "x", Name: "shop-web-exec-v1-abc", Spec: s}
-	if got := of(lane, target{"a1", "web"}, []container.Observed{c}); len(got) > 0 {
+	if got := of(lane, target{host: "a1", role: "web"}, []container.Observed{c}); len(got) > 0 {
 		t.Error("it is found as the service's")
 	}
 	if len(s.Ports) > 0 || s.Restart.Policy != "" || !s.Health.Disabled || s.Labels["traefik.enable"] != "" || s.Labels[labelExec] != "ana" {

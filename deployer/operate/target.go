@@ -12,8 +12,8 @@ import (
 	"github.com/fairlead-deploy/fairlead/release/operation"
 )
 
-// target is one role on one host.
-type target struct{ host, role string }
+// target is one role on one host, or an accessory, whose container has a name.
+type target struct{ host, role, name string }
 
 func (t target) source(c container.Observed) operation.Source {
 	return operation.Source{Host: t.host, Role: t.role, Name: c.Name}
@@ -25,13 +25,19 @@ func choose(d *spec.Deploy, ask operation.Ask) ([]target, error) {
 	var all, fit []target
 	for _, role := range d.Roles {
 		for _, h := range role.Hosts {
-			all = append(all, target{h.Address, role.Name})
+			all = append(all, target{host: h.Address, role: role.Name})
 		}
 	}
 	if err := known("role", ask.Roles, names(all, func(t target) string { return t.role })); err != nil {
 		return nil, err
 	}
 	hosts := names(all, func(t target) string { return t.host })
+	if ask.Accessory != "" {
+		var err error
+		if all, err = accessories(d, ask.Accessory); err != nil {
+			return nil, err
+		}
+	}
 	for _, a := range d.Accessories {
 		for _, h := range a.Hosts {
 			hosts = append(hosts, h.Address)
@@ -50,6 +56,27 @@ func choose(d *spec.Deploy, ask operation.Ask) ([]target, error) {
 		fit = slices.DeleteFunc(fit, func(t target) bool { return t.host != first })
 	}
 	return fit, nil
+}
+
+// accessories are those of a name, or all.
+func accessories(d *spec.Deploy, name string) (list []target, err error) {
+	var there []string
+	for _, a := range d.Accessories {
+		there = append(there, a.Name)
+		for _, h := range a.Hosts {
+			if a.Name == name || name == "all" {
+				list = append(list, target{host: h.Address, role: a.Name, name: a.Service})
+			}
+		}
+	}
+	if len(list) == 0 {
+		hint := "deploy.yml has none"
+		if len(there) > 0 {
+			hint = "there are " + strings.Join(there, ", ")
+		}
+		return nil, &operation.Refusal{Message: "no accessory is called " + name, Hint: hint}
+	}
+	return list, nil
 }
 
 func names(list []target, of func(target) string) []string {
@@ -87,7 +114,7 @@ func (w *work) hosts() []string {
 	whole := []operation.Verb{
 		operation.Details, operation.Remove, operation.ServerExec, operation.ServerBootstrap, operation.RegistryLogin, operation.RegistryLogout,
 	}
-	if !slices.Contains(whole, w.ask.Verb) || w.ask.Primary || len(w.ask.Roles) > 0 {
+	if w.ask.Accessory != "" || !slices.Contains(whole, w.ask.Verb) || w.ask.Primary || len(w.ask.Roles) > 0 {
 		return list
 	}
 	for _, a := range w.Deploy.Accessories {
@@ -107,6 +134,9 @@ func (w *work) on(host string) []target {
 
 // of returns a target's containers, newest first.
 func of(lane release.Lane, t target, all []container.Observed) []container.Observed {
+	if t.name != "" {
+		return slices.DeleteFunc(slices.Clone(all), func(c container.Observed) bool { return c.Name != t.name })
+	}
 	o := plan.Observed{Hosts: map[string]plan.Host{t.host: {Containers: all}}}
 	return o.Of(lane, plan.Key{Host: t.host, Role: t.role})
 }
@@ -137,6 +167,14 @@ func (w *work) role(name string) spec.Role {
 		return spec.Role{Name: name, StopTimeout: w.Deploy.DrainTimeout}
 	}
 	return w.Deploy.Roles[i]
+}
+
+// labels are those of the containers that an ask is about.
+func (w *work) labels() map[string]string {
+	if w.ask.Accessory != "" {
+		return nil
+	}
+	return labels(w.Lane())
 }
 
 func labels(lane release.Lane) map[string]string {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -129,6 +130,11 @@ type File struct {
 	// Secret files are for Fairlead's proxy alone to read; kamal-proxy, which
 	// does not run as root, must be let in as Kamal does (mode 0644).
 	Secret bool
+	// Mode and Owner are an accessory's, 0 and "" for the usual ones. A Folder has
+	// no content.
+	Mode   fs.FileMode
+	Owner  string // NAME[:GROUP] as the accessory's image knows them, or numbers
+	Folder bool
 }
 
 // Key identifies a unit across versions.

@@ -29,10 +29,12 @@ type (
 		Run     ProxyRun
 		Present bool // a stopped one exists and is started
 	}
-	// PutFiles puts files in place. Strict ones only their owner may read.
+	// PutFiles puts files in place. Strict ones only their owner may read. Unit is
+	// the accessory whose they are, zero where the host's proxy reads them.
 	PutFiles struct {
 		Files  []File
 		Strict bool
+		Unit   Unit
 	}
 	// Pull makes the image exist on the host under its version's tag.
 	Pull struct{ Image Image }
@@ -140,6 +142,7 @@ type StageName string
 // The stages of a rollout, in order. StageStart and StageSwitch repeat where
 // hosts switch in groups. StageSplit tries out what has started.
 const (
+	StageBeside  StageName = "beside" // accessories
 	StagePrepare StageName = "prepare"
 	StageStart   StageName = "start"
 	StageSplit   StageName = "split"
@@ -177,7 +180,7 @@ func (st Stage) Tells(version string) (release.Status, string) {
 	switch st.Name {
 	case StageFinish:
 		return "", ""
-	case StagePrepare, StageStart:
+	case StageBeside, StagePrepare, StageStart:
 		return release.Preparing, "preparing " + version + " on all hosts"
 	}
 	return release.Switching, "all hosts are ready; switching to " + version

@@ -5,6 +5,7 @@ import (
 
 	"github.com/fairlead-deploy/fairlead/deployer/container"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
+	"github.com/fairlead-deploy/fairlead/internal/secret"
 	"github.com/fairlead-deploy/fairlead/release"
 )
 
@@ -38,3 +39,23 @@ func RouteAtBirth(c container.Observed) (Route, bool) { return routeIn(c.Spec.La
 
 // RouteName is the name of a role's route: SERVICE-ROLE[-DEST].
 func RouteName(lane release.Lane, role string) string { return unitName(lane, role) }
+
+// Beside returns how the proxy of a host serves an accessory, under the name of
+// its container, the files that this needs, and how that proxy is booted.
+func Beside(d *spec.Deploy, a spec.Accessory, secrets map[string]secret.Value) (Route, []File, ProxyRun) {
+	role := spec.Role{Name: a.Name, Proxy: a.Proxy}
+	r := routeOf(d, role)
+	r.Service = a.Service
+	var files []File
+	if a.Proxy.SSL.Custom() {
+		files = certificate(&r, release.Lane{Service: a.Service}, role, secrets)
+	}
+	return r, files, proxyRun(d, a.Proxy.Run)
+}
+
+// Serves tells whether the host's proxy sends a route's requests to a
+// container, as far as it tells with the options that are wanted.
+func (h Host) Serves(want Route, c container.Observed) bool {
+	target, live := h.routed(want.Service)
+	return isTarget(c, target) && len(h.changed(live, want)) == 0
+}

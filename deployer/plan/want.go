@@ -217,7 +217,7 @@ func envOf(d *spec.Deploy, in Inputs, u Unit) (env map[string]secret.Value, clea
 	env, clear = map[string]secret.Value{}, map[string]bool{}
 	set := func(name, value string) { env[name], clear[name] = secret.New(value), true }
 	for name, value := range plain {
-		set(name, expand(value, in.Environment[u.Host]))
+		set(name, Expand(value, in.Environment[u.Host]))
 	}
 	var errs []error
 	for _, ref := range refs {
@@ -243,8 +243,8 @@ func envOf(d *spec.Deploy, in Inputs, u Unit) (env map[string]secret.Value, clea
 // Kamal leaves it to the host's shell (Kamal 2.12, Kamal::Utils).
 var reference = regexp.MustCompile(`\$\{([A-Za-z_][A-Za-z0-9_]*)\}`)
 
-// expand fills ${NAME} with the host's variable, empty where it has none.
-func expand(value string, host map[string]string) string {
+// Expand fills ${NAME} with the host's variable, empty where it has none.
+func Expand(value string, host map[string]string) string {
 	return reference.ReplaceAllStringFunc(value, func(ref string) string {
 		return host[ref[2:len(ref)-1]]
 	})
@@ -264,7 +264,10 @@ func NeedsEnvironment(d *spec.Deploy, host string) bool {
 			}
 		}
 	}
-	return false
+	return slices.ContainsFunc(d.Accessories, func(a spec.Accessory) bool {
+		return slices.ContainsFunc(a.Hosts, func(h spec.HostEntry) bool { return h.Address == host }) &&
+			slices.ContainsFunc(slices.Collect(maps.Values(a.Env.Clear)), reference.MatchString)
+	})
 }
 
 func volumes(s *container.Spec, list []string, home string) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 
 	"github.com/fairlead-deploy/fairlead/deployer/abreast"
@@ -29,6 +30,8 @@ type Terms struct {
 	Back bool
 	// Loose says that no host is waited for that does not answer.
 	Loose bool
+	// Beside says that the accessories' hosts are meant, too.
+	Beside bool
 }
 
 // Hosts are the servers of an attempt, after Connect.
@@ -90,7 +93,32 @@ func (h *Hosts) addresses() map[string]Address {
 			list[e.Address] = h.address(e)
 		}
 	}
+	for _, e := range h.beside() {
+		if _, known := list[e.Address]; !known {
+			list[e.Address] = h.address(e)
+		}
+	}
 	return list
+}
+
+// beside are the accessories' hosts, where they are meant.
+func (h *Hosts) beside() (list []spec.HostEntry) {
+	for _, a := range h.t.Deploy.Accessories {
+		if h.t.Beside {
+			list = append(list, a.Hosts...)
+		}
+	}
+	return list
+}
+
+// names are the hosts that are meant, sorted, each once.
+func (h *Hosts) names() []string {
+	names := h.t.Deploy.Hosts()
+	for _, e := range h.beside() {
+		names = append(names, e.Address)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 func (h *Hosts) address(e spec.HostEntry) Address {

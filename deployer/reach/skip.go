@@ -66,7 +66,7 @@ func (h *Hosts) Tighten() error {
 // error has the others; it also comes when no host would be left.
 func (h *Hosts) PassOver(bad map[string]error) error {
 	e := &UnreachableError{}
-	for _, name := range h.t.Deploy.Hosts() {
+	for _, name := range h.names() {
 		err := bad[name]
 		if err == nil {
 			continue
@@ -79,7 +79,7 @@ func (h *Hosts) PassOver(bad map[string]error) error {
 		e.add(name, err)
 	}
 	if len(e.Hosts) == 0 && len(h.Servers) == 0 {
-		for _, name := range h.t.Deploy.Hosts() {
+		for _, name := range h.names() {
 			if err := bad[name]; err != nil {
 				e.add(name, err)
 			}

@@ -92,6 +92,9 @@ func (r *Run) create(ctx context.Context, h Host, s plan.Create) error {
 		id, err = r.adopt(ctx, h, s, err)
 	}
 	if err != nil {
+		if s.Replaces != nil { // others know it by its name; where that was taken, it stays as it is
+			_ = h.Containers.Rename(ctx, s.Replaces.ID, s.Replaces.Name)
+		}
 		return err
 	}
 	r.remember(s.Unit, id)
@@ -112,6 +115,9 @@ func (r *Run) adopt(ctx context.Context, h Host, s plan.Create, taken error) (st
 
 // put writes files, each whole or not at all.
 func put(ctx context.Context, h Host, s plan.PutFiles) error {
+	if s.Unit.Name != "" {
+		return putMounted(ctx, h, s)
+	}
 	for _, f := range s.Files {
 		dirMode, mode := fs.FileMode(0o755), fs.FileMode(0o644)
 		if f.Secret && s.Strict {

@@ -83,6 +83,8 @@ type Loader interface {
 type Archives interface {
 	// CopyTo unpacks a stream into a folder of a container, through its mounts.
 	CopyTo(ctx context.Context, id, dir string, tar io.Reader) error
+	// Unpack is CopyTo that keeps the stream's owners.
+	Unpack(ctx context.Context, id, dir string, tar io.Reader) error
 	// CopyFrom passes a file or folder to read.
 	CopyFrom(ctx context.Context, id, path string, read func(tar io.Reader) error) error
 }

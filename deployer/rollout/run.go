@@ -104,8 +104,13 @@ func together(steps []plan.Step) int {
 }
 
 func groupOf(s plan.Step) string {
-	switch s.(type) {
-	case plan.MakeNetwork, plan.PutFiles, plan.Pull:
+	switch s := s.(type) {
+	case plan.PutFiles:
+		if s.Unit.Name != "" {
+			return "" // its image carries them
+		}
+		return "bring"
+	case plan.MakeNetwork, plan.Pull:
 		return "bring" // what containers are made of
 	case plan.Stop, plan.Tag, plan.Prune, plan.DropFolders, plan.DropAssets:
 		return "tidy" // a stopped container stays; only older ones are pruned

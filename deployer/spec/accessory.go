@@ -2,10 +2,41 @@ package spec
 
 import (
 	"slices"
-	"strings"
 
+	"github.com/fairlead-deploy/fairlead/deployer/spec/backup"
 	"github.com/fairlead-deploy/fairlead/deployer/spec/schema"
 )
+
+// Accessory is a supporting service: a database, a cache.
+type Accessory struct {
+	Name string
+	// Service is the container's name. Default SERVICE-NAME.
+	Service string
+	// Image is a full reference, registry server included.
+	Image string
+	// Registry is the accessory's own, nil when the root's is meant.
+	Registry *Registry
+	// Hosts are resolved from host, hosts, role, roles, tag or tags.
+	Hosts []HostEntry
+	Cmd   Command
+	// Publish is docker's [IP:]HOST:CONTAINER, "" when no port is published.
+	Publish string
+	Env     Env
+	Labels  map[string]string
+	Logging Logging
+	// Options and Restart are as in Role.
+	Options     map[string][]string
+	Restart     string
+	Files       []FileMount
+	Directories []FileMount
+	Volumes     []string
+	// Network defaults to "kamal".
+	Network string
+	// Proxy is nil when the accessory is not proxied.
+	Proxy *Proxy
+	// Backup is how its data is backed up.
+	Backup backup.Backup
+}
 
 func (l *loader) readAccessories(v schema.Value) {
 	v.Each(func(name string, v schema.Value) {
@@ -42,7 +73,7 @@ func (l *loader) readAccessory(name string, v schema.Value) Accessory {
 		"directories": func(v schema.Value) { a.Directories = readMounts(v) },
 		"volumes":     func(v schema.Value) { a.Volumes = readVolumes(v) },
 		"network":     func(v schema.Value) { a.Network = v.Text() },
-		"backup":      func(v schema.Value) { a.Backup = strings.TrimSpace(v.Text()) },
+		"backup":      func(v schema.Value) { a.Backup.Read(v) },
 	})
 	l.accessoryImage(&a, v)
 	a.Hosts = l.accessoryHosts(v)
@@ -76,11 +107,9 @@ func (l *loader) accessoryImage(a *Accessory, v schema.Value) {
 func (l *loader) accessoryHosts(v schema.Value) []HostEntry {
 	var hosts []HostEntry
 	var given []string
-	seen := map[string]bool{}
 	add := func(more ...HostEntry) {
 		for _, h := range more {
-			if !seen[h.Address] {
-				seen[h.Address] = true
+			if !slices.ContainsFunc(hosts, func(o HostEntry) bool { return o.Address == h.Address }) {
 				hosts = append(hosts, h)
 			}
 		}
@@ -117,6 +146,14 @@ func (l *loader) accessoryHosts(v schema.Value) []HostEntry {
 		v.Fail("", "needs one of host, hosts, role, roles, tag and tags")
 	}
 	return hosts
+}
+
+func (l *loader) readXAccessories(v schema.Value) {
+	var names []string
+	for _, a := range l.d.Accessories {
+		names = append(names, a.Name)
+	}
+	backup.Extend(v, names, func(i int) *backup.Backup { return &l.d.Accessories[i].Backup })
 }
 
 func (l *loader) roleNames() []string {

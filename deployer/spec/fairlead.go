@@ -44,7 +44,7 @@ func (l *loader) readFairlead(v schema.Value) {
 		"transport": func(v schema.Value) { x.Load = v.Choice("registry", "load") == "load" },
 		"proxy":     func(v schema.Value) { x.Proxy = readXProxy(v) },
 		"hooks":     func(v schema.Value) { x.Hooks = hooks.ReadOptions(v) },
-		"roles":     l.readXRoles,
+		"roles":     l.readXRoles, "accessories": nil,
 	})
 }
 

@@ -20,13 +20,10 @@ type pendingFeature struct {
 // (A root traefik: is spoken of by spec/dialect.) Each look at a repository needs
 // it, so its patterns are compiled once.
 var pendingFeatures = []pendingFeature{
-	pending(`accessories`, "not managed yet; what runs stays"),
 	pending(`hooks\.(docker-setup|pre-build|pre-proxy-reboot|post-proxy-reboot)`, neverHook),
 	pending(`builder\.(provenance|sbom)`, "no attestations are made: an engine's own BuildKit pushes none"),
 	pending(`builder\.cache\.options`, "not used: the cache is in the image itself (BuildKit's inline cache)"),
 	pending(`builder\.pack`, "not supported: pack needs an engine's socket inside its containers; write a Dockerfile, or build in CI"),
-	pending(`x-fairlead\.proxy\..*`, "the proxy that runs is used, else Fairlead's own"),
-	pending(`proxy\.run\.(registry|repository|version|options)|servers\.[^.]+\.proxy\.run\.(registry|repository|version|options)`, "Fairlead's own proxy is booted where none runs"),
 	pending(`boot\.parallel_roles`, "the roles of one host start one after another"),
 	pending(`sshkit|output|hooks_output|minimum_version`, "not used by Fairlead"),
 	pending(`ssh\.(keys|key_data|config|proxy_command)`, "the daemon takes keys and known hosts from fairlead.yml"),
@@ -40,6 +37,9 @@ func pending(paths, message string) pendingFeature {
 const neverHook = "not run: a rollout runs pre-connect, pre-deploy, pre-app-boot, post-app-boot, post-deploy, on-failure and on-rollback"
 
 func (l *loader) warnPending() {
+	if l.d.XFairlead.Proxy.Kind == "traefik" {
+		l.root.Get("x-fairlead").Get("proxy").Warn("Traefik is not started: the proxy that runs is used, else Fairlead's own")
+	}
 	for _, path := range slices.Sorted(maps.Keys(l.d.positions)) {
 		for _, f := range pendingFeatures {
 			if f.paths.MatchString(path) {

@@ -36,7 +36,7 @@ func showAccessory(a Accessory) map[string]any {
 		"service": a.Service, "image": a.Image, "registry": showRegistry(a.Registry), "hosts": showHosts(a.Hosts),
 		"cmd": showCommand(a.Cmd), "port": a.Publish, "env": showEnv(a.Env), "labels": a.Labels,
 		"logging": showLogging(a.Logging), "options": a.Options, "restart": a.Restart, "files": showMounts(a.Files),
-		"directories": showMounts(a.Directories), "volumes": a.Volumes, "network": a.Network, "backup": a.Backup,
+		"directories": showMounts(a.Directories), "volumes": a.Volumes, "network": a.Network, "backup": a.Backup.Shown(),
 	}
 	if a.Proxy != nil {
 		m["proxy"] = showProxy(*a.Proxy)

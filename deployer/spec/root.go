@@ -44,6 +44,7 @@ func (l *loader) readRoot() {
 	l.readFairlead(l.root.Get("x-fairlead"))
 	l.finishRoles()
 	l.readAccessories(l.root.Get("accessories"))
+	l.readXAccessories(l.root.Get("x-fairlead").Get("accessories"))
 	d.HookFiles = hooks.Files(l.fsys, d.HooksPath)
 	var problems []error
 	d.ErrorPages, problems = errorpages.Read(l.fsys, d.ErrorPagesPath)

@@ -95,37 +95,6 @@ type HTTPProbe struct {
 	Port int
 }
 
-// Accessory is a supporting service: a database, a cache.
-type Accessory struct {
-	Name string
-	// Service is the container's name. Default SERVICE-NAME.
-	Service string
-	// Image is a full reference, registry server included.
-	Image string
-	// Registry is the accessory's own, nil when the root's is meant.
-	Registry *Registry
-	// Hosts are resolved from host, hosts, role, roles, tag or tags.
-	Hosts []HostEntry
-	Cmd   Command
-	// Publish is docker's [IP:]HOST:CONTAINER, "" when no port is published.
-	Publish string
-	Env     Env
-	Labels  map[string]string
-	Logging Logging
-	// Options and Restart are as in Role.
-	Options     map[string][]string
-	Restart     string
-	Files       []FileMount
-	Directories []FileMount
-	Volumes     []string
-	// Network defaults to "kamal".
-	Network string
-	// Proxy is nil when the accessory is not proxied.
-	Proxy *Proxy
-	// Backup is shell text that runs inside the accessory, "" when none.
-	Backup string
-}
-
 // FileMount is a file or folder that is put on the host and mounted.
 type FileMount struct {
 	// Local is the path in the repository, for directories the folder under

@@ -7,11 +7,14 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"net/http"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/go-containerregistry/pkg/authn"
@@ -43,6 +46,9 @@ type Image struct {
 	Ports       []string
 	// User is "", a name or a uid, as in a Dockerfile.
 	User string
+	// Root is a folder of this machine that is the image's, in place of Binary
+	// and Files. "" is none.
+	Root string
 }
 
 // Push builds the image and puts it into the fleet's registry under
@@ -140,6 +146,12 @@ func (i Image) layer() ([]byte, error) {
 		_, err := w.Write(content)
 		return err
 	}
+	if i.Root != "" {
+		if err := folder(w, i.Root); err != nil {
+			return nil, err
+		}
+		return out.Bytes(), w.Close()
+	}
 	binary, err := os.ReadFile(i.Binary)
 	if err != nil {
 		return nil, err
@@ -156,4 +168,41 @@ func (i Image) layer() ([]byte, error) {
 		}
 	}
 	return out.Bytes(), w.Close()
+}
+
+// folder puts what is in a folder into an archive, all of it root's.
+func folder(w *tar.Writer, root string) error {
+	return filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || path == root {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		target := ""
+		if d.Type()&fs.ModeSymlink != 0 {
+			if target, err = os.Readlink(path); err != nil {
+				return err
+			}
+		}
+		h, err := tar.FileInfoHeader(info, target)
+		if err != nil {
+			return err
+		}
+		name := strings.TrimPrefix(path, root+"/")
+		if h.Name = name; d.IsDir() {
+			h.Name += "/"
+		}
+		h.Uid, h.Gid, h.Uname, h.Gname, h.ModTime = 0, 0, "", "", time.Time{}
+		if err := w.WriteHeader(h); err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(content)
+		return err
+	})
 }

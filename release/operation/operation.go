@@ -47,11 +47,33 @@ const (
 	RegistryLogout   Verb = "registry logout"  // remove the login that Kamal left on hosts
 )
 
+// The verbs of Accessory. Exec, Logs and Details are for it, too.
+const (
+	AccessoryBoot       Verb = "accessory boot"    // make what is not there, start what is stopped
+	AccessoryReboot     Verb = "accessory reboot"  // make it anew; with Rolling, host by host
+	AccessoryStart      Verb = "accessory start"   // start what was stopped
+	AccessoryStop       Verb = "accessory stop"    // stop what runs, and let it be
+	AccessoryRestart    Verb = "accessory restart" // both
+	AccessoryRemove     Verb = "accessory remove"  // containers and images; with Data, its folder; the service is held
+	AccessoryFiles      Verb = "accessory files"   // put its files and folders in place again
+	AccessoryPull       Verb = "accessory pull"    // pull its image
+	AccessoryDropImage  Verb = "accessory remove image"
+	AccessoryDropFolder Verb = "accessory remove folder" // of a removed one
+	AccessoryBackup     Verb = "accessory backup"        // keep a dump of it
+	AccessoryBackups    Verb = "accessory backups"       // the dumps that are kept
+	AccessoryRestore    Verb = "accessory restore"       // put Dump back with Text
+)
+
+// OfAccessory tells whether a verb is for accessories alone.
+func (v Verb) OfAccessory() bool { return strings.HasPrefix(string(v), "accessory ") }
+
 // Changes tells whether a verb changes what the service's lock guards.
 func (v Verb) Changes() bool {
 	return slices.Contains([]Verb{
 		Start, Stop, Maintenance, Live, RemoveApp, RemoveContainer, RemoveContainers, RemoveImages, Remove,
 		PruneContainers, PruneImages, Prune,
+		AccessoryBoot, AccessoryReboot, AccessoryStart, AccessoryStop, AccessoryRestart, AccessoryRemove, AccessoryFiles,
+		AccessoryPull, AccessoryDropImage, AccessoryDropFolder,
 	}, v)
 }
 
@@ -61,6 +83,8 @@ func verbs() []Verb {
 		Exec, Logs, Details, Containers, Images, Version, Stale, Start, Stop, Maintenance, Live, RemoveApp, RemoveContainer,
 		RemoveContainers, RemoveImages, Remove, PruneContainers, PruneImages, Prune, Audit, LockStatus, LockAcquire, LockRelease,
 		ServerExec, ServerBootstrap, RegistryLogin, RegistryLogout,
+		AccessoryBoot, AccessoryReboot, AccessoryStart, AccessoryStop, AccessoryRestart, AccessoryRemove, AccessoryFiles, AccessoryPull,
+		AccessoryDropImage, AccessoryDropFolder, AccessoryBackup, AccessoryBackups, AccessoryRestore,
 	}
 }
 
@@ -86,6 +110,13 @@ type Ask struct {
 	Lines   int           `json:"lines,omitempty"`   // of Audit; 0 is 50
 	Stop    bool          `json:"stop,omitempty"`    // of Stale
 	Install bool          `json:"install,omitempty"` // of ServerBootstrap
+
+	// Accessory is one's name in deploy.yml, or "all".
+	Accessory string `json:"accessory,omitempty"`
+	Rolling   bool   `json:"rolling,omitempty"` // of AccessoryReboot
+	Data      bool   `json:"data,omitempty"`    // of AccessoryRemove
+	Dump      string `json:"dump,omitempty"`    // of AccessoryRestore: the name of a kept one; "" is the newest
+	Text      string `json:"text,omitempty"`    // of AccessoryRestore: a command; "" is deploy.yml's
 }
 
 // Command is what shall run.
@@ -128,6 +159,10 @@ func (a Ask) Check() string {
 	switch {
 	case !slices.Contains(verbs(), a.Verb):
 		return "unknown verb " + strings.ToValidUTF8(string(a.Verb), "?")
+	case a.Verb.OfAccessory() && a.Accessory == "":
+		return "it is not said which accessory"
+	case a.Accessory != "" && !a.Verb.OfAccessory() && !slices.Contains([]Verb{Exec, Logs, Details}, a.Verb):
+		return "this is not for accessories"
 	case a.Verb == Exec && (a.Command == nil || len(a.Command.Argv) == 0), a.Verb == ServerExec && (a.Command == nil || a.Command.Line == ""):
 		return "no command is given"
 	case a.Verb == Logs && a.Log == nil:
@@ -161,6 +196,7 @@ type Told struct {
 	Container *Container `json:"container,omitempty"`
 	Image     *Image     `json:"image,omitempty"`
 	Lock      *Lock      `json:"lock,omitempty"`
+	Dump      *Dump      `json:"dump,omitempty"`
 	Done      string     `json:"done,omitempty"`    // what was done, for people
 	Warning   string     `json:"warning,omitempty"` // what a person should know
 	End       *End       `json:"end,omitempty"`     // the last thing told
@@ -193,6 +229,15 @@ type Image struct {
 	Size    int64     `json:"size"` // bytes
 	Created time.Time `json:"created"`
 	InUse   bool      `json:"in_use"` // by a container, running or not
+}
+
+// Dump is one kept backup of an accessory, on the machine of the daemon.
+type Dump struct {
+	Accessory string    `json:"accessory"`
+	Name      string    `json:"name"`
+	Path      string    `json:"path"`
+	Size      int64     `json:"size"` // bytes
+	Taken     time.Time `json:"taken"`
 }
 
 // Lock is the service's lock on one host.

@@ -7,7 +7,7 @@ import (
 )
 
 func newLogs() *cobra.Command {
-	cmd := &cobra.Command{
+	return logs(&cobra.Command{
 		Use:   "logs",
 		Short: "Show what the service's containers write, on all hosts",
 		Long: `Logs shows the lines of all roles on all hosts in the order of time, each with its
@@ -25,8 +25,16 @@ why. Control characters are left out.
 
 Exit status: 0, 1 when a host could not be read (the others are), 130 after Ctrl-C.`,
 		Args: cobra.NoArgs,
+	}, true)
+}
+
+// logs adds the flags by which lines are chosen; versioned ones are a role's.
+// A first argument is an accessory's name.
+func logs(cmd *cobra.Command, versioned bool) *cobra.Command {
+	c := choose(cmd)
+	if versioned {
+		c = c.versioned(cmd, "only of this version")
 	}
-	c := choose(cmd).versioned(cmd, "only of this version")
 	var l operation.Log
 	cmd.Flags().BoolVarP(&l.Follow, "follow", "f", false, "go on with what comes")
 	cmd.Flags().StringVarP(&l.Since, "since", "s", "", "from a time, or so long ago: 42m, 2h, 2026-11-23T10:00:00Z")
@@ -36,7 +44,11 @@ Exit status: 0, 1 when a host could not be read (the others are), 130 after Ctrl
 	cmd.Flags().StringVar(&l.Container, "container-id", "", "only this container, whatever its state")
 	bare := cmd.Flags().BoolP("skip-timestamps", "T", false, "no time before the lines")
 	stamps := cmd.Flags().Bool("timestamps", true, "the time before each line")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		ask := operation.Ask{Verb: operation.Logs, Log: &l}
+		if len(args) > 0 {
+			ask.Accessory = args[0]
+		}
 		if !cmd.Flags().Changed("lines") && l.Since == "" && l.Grep == "" {
 			if l.Lines = 100; l.Follow {
 				l.Lines = 10
@@ -49,7 +61,7 @@ Exit status: 0, 1 when a host could not be read (the others are), 130 after Ctrl
 		defer s.close()
 		p := newPrinter(cmd, *c.asJSON)
 		p.bare = *bare || !*stamps
-		err = s.Operate(cmd.Context(), c.ask(s, operation.Ask{Verb: operation.Logs, Log: &l}), operation.Caller{Tell: p.tell})
+		err = s.Operate(cmd.Context(), c.ask(s, ask), operation.Caller{Tell: p.tell})
 		return p.end(cmd, err)
 	}
 	return cmd

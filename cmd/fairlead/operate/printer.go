@@ -58,7 +58,7 @@ func (p *printer) tell(t operation.Told) error {
 		return command.Say(p.cmd, placed(t.Source, show.Plain(t.Done))+"\n")
 	case t.Warning != "":
 		command.Warn(p.cmd, "%s", placed(t.Source, t.Warning))
-	case t.Container != nil, t.Image != nil, t.Lock != nil:
+	case t.Container != nil, t.Image != nil, t.Lock != nil, t.Dump != nil:
 		p.found = append(p.found, t)
 	}
 	return nil
@@ -170,6 +170,8 @@ func (p *printer) table() string {
 		row("HOST", "ROLE", "VERSION", "STATE", "SINCE", "CONTAINER", "IMAGE")
 	case first.Image != nil:
 		row("HOST", "TAGS", "SIZE", "CREATED", "IN USE")
+	case first.Dump != nil:
+		row("ACCESSORY", "BACKUP", "SIZE", "FILE")
 	}
 	for _, t := range p.found {
 		switch {
@@ -178,6 +180,8 @@ func (p *printer) table() string {
 			row(t.Host, t.Role, cmp.Or(c.Version, "-"), c.State, age(cmp.Or(since(*c), c.Created)), t.Name, c.Image)
 		case t.Image != nil:
 			row(t.Host, cmp.Or(strings.Join(t.Image.Tags, " "), "-"), units.HumanSize(float64(t.Image.Size)), age(t.Image.Created), yes(t.Image.InUse))
+		case t.Dump != nil:
+			row(t.Dump.Accessory, t.Dump.Name, units.HumanSize(float64(t.Dump.Size)), t.Dump.Path)
 		case t.Lock != nil && t.Lock.Held:
 			row(t.Host, "locked by "+t.Lock.By)
 		case t.Lock != nil:

@@ -71,19 +71,24 @@ func removing(verb operation.Verb, what string, cmd *cobra.Command) *cobra.Comma
 
 // confirm wants the service's name from a person.
 func confirm(cmd *cobra.Command, sure bool, name, what string) error {
+	return confirmed(cmd, sure, name, fmt.Sprintf("removes %s of %s from its servers", what, name))
+}
+
+// confirmed wants the service's name from a person who does something.
+func confirmed(cmd *cobra.Command, sure bool, name, does string) error {
 	if sure {
 		return nil
 	}
 	if !command.IsTerminal(cmd.InOrStdin()) {
-		return command.Hint("add -y where that is meant", "there is no terminal to ask on whether to remove %s", name)
+		return command.Hint("add -y where that is meant", "there is no terminal to ask on: this %s", does)
 	}
-	_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "This removes %s of %s from its servers. Type %s to go on: ", what, name, name)
+	_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "This %s. Type %s to go on: ", does, name)
 	line, err := bufio.NewReader(io.LimitReader(cmd.InOrStdin(), 1024)).ReadString('\n')
 	if err != nil && line == "" {
 		return fmt.Errorf("read answer: %w", err)
 	}
 	if strings.TrimSpace(line) != name {
-		return command.Hint("type its name to go on", "nothing was removed: that is not %s", name)
+		return command.Hint("type its name to go on", "nothing was done: that is not %s", name)
 	}
 	return nil
 }

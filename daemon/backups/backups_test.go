@@ -1,0 +1,75 @@
+package backups_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fairlead-deploy/fairlead/daemon/backups"
+	"github.com/fairlead-deploy/fairlead/deployer/accessory/backup"
+	"github.com/fairlead-deploy/fairlead/deployer/spec"
+	how "github.com/fairlead-deploy/fairlead/deployer/spec/backup"
+	"github.com/fairlead-deploy/fairlead/release"
+	"github.com/fairlead-deploy/fairlead/release/operation"
+)
+
+// told collects alerts as the store does: one for each trouble.
+type told struct {
+	open map[string]bool
+	said []string
+}
+
+func (t *told) Raise(_ context.Context, ev release.Event) (bool, error) {
+	if t.open[ev.Key] {
+		return false, nil
+	}
+	t.open[ev.Key] = true
+	t.said = append(t.said, "raised "+ev.Key+": "+ev.Message)
+	return true, nil
+}
+
+func (t *told) Clear(_ context.Context, ev release.Event) (bool, error) {
+	if !t.open[ev.Key] {
+		return false, nil
+	}
+	delete(t.open, ev.Key)
+	t.said = append(t.said, "cleared "+ev.Key)
+	return true, nil
+}
+
+func TestAScheduledBackupThatFailsIsToldOnceAndSoIsItsRecovery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		alerts := &told{open: map[string]bool{}}
+		var asks []string
+		fails := errors.New("the disk is full")
+		db := spec.Accessory{Name: "db", Backup: how.Backup{Cmd: "x", Schedule: "0 3 * * *", Keep: 1, Timeout: time.Minute}}
+		n := backups.Nightly{Dumps: backup.Folder{Path: t.TempDir()}, Alerts: alerts, Zone: time.UTC, Log: slog.New(slog.DiscardHandler),
+			Services: func(context.Context) []backups.Service {
+				return []backups.Service{{Lane: release.Lane{Service: "shop"}, Accessories: []spec.Accessory{db, {Name: "cache"}},
+					Do: func(_ context.Context, ask operation.Ask, who operation.Caller) error {
+						asks = append(asks, string(ask.Verb)+" "+ask.Accessory+" by "+ask.Actor)
+						return errors.Join(who.Tell(operation.Told{Done: "something"}), fails)
+					}}}
+			}}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- n.Run(ctx) }()
+		time.Sleep(49 * time.Hour) // two nights
+		fails = nil
+		time.Sleep(24 * time.Hour)
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if len(asks) != 3 || asks[0] != "accessory backup db by schedule" {
+			t.Errorf("asked: %q", asks)
+		}
+		if got := strings.Join(alerts.said, "\n"); len(alerts.said) != 2 || !strings.Contains(got, "raised backup/shop/db: the scheduled backup of accessory db failed: the disk is full") || !strings.HasSuffix(got, "cleared backup/shop/db") {
+			t.Error(got)
+		}
+	})
+}
