@@ -12,10 +12,11 @@ import (
 )
 
 // hooked makes what runs the release's hooks; nil where it runs none. What
-// mends runs none: they ran when its release came.
+// mends runs none, for they ran when its release came; nor does what a person
+// asked for without them.
 func (w *work) hooked() *hook.Run {
 	like, ok := hook.Place(w.desired)
-	if !ok || len(w.tasks) == 0 || w.mends || history.Mends(w.r) {
+	if !ok || len(w.tasks) == 0 || w.mends || w.s.req.SkipHooks || history.Mends(w.r) {
 		return nil
 	}
 	return &hook.Run{

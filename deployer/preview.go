@@ -108,7 +108,7 @@ func (a *attempt) shown(p plan.Plan) release.Plan {
 	for _, what := range slices.Sorted(maps.Keys(a.newer)) {
 		s.Newer = append(s.Newer, a.sayNewer(what))
 	}
-	if !p.Empty() && !a.mends {
+	if !p.Empty() && !a.mends && !a.s.req.SkipHooks {
 		s.Hooks = hook.Shown(a.tasks, a.desired, a.s.req.Rollback)
 	}
 	for _, w := range a.warnings {

@@ -109,9 +109,11 @@ type Request struct {
 	// Resume ends a hold first.
 	Resume bool `json:"resume,omitempty"`
 	// Force rolls out even where nothing differs.
-	Force bool     `json:"force,omitempty"`
-	Roles []string `json:"roles,omitempty"` // only these roles; empty = all
-	Hosts []string `json:"hosts,omitempty"` // only these hosts; empty = all
+	Force bool `json:"force,omitempty"`
+	// SkipHooks runs none of the hooks.
+	SkipHooks bool     `json:"skip_hooks,omitempty"`
+	Roles     []string `json:"roles,omitempty"` // only these roles; empty = all
+	Hosts     []string `json:"hosts,omitempty"` // only these hosts; empty = all
 }
 
 // Only says to which roles and hosts the request is limited, "web on h1"; ""

@@ -34,6 +34,7 @@ type Order struct {
 	Destination string   `json:"destination,omitempty"`
 	Version     string   `json:"version,omitempty"`
 	Force       bool     `json:"force,omitempty"`
+	SkipHooks   bool     `json:"skip_hooks,omitempty"`
 	Roles       []string `json:"roles,omitempty"`
 	Hosts       []string `json:"hosts,omitempty"`
 	Actor       string   `json:"actor,omitempty"` // who asks, as the command line knows it
@@ -57,6 +58,7 @@ func (o Order) Request() release.Request {
 		Retry:       o.Action == Retry,
 		Resume:      o.Action == Resume,
 		Force:       o.Force,
+		SkipHooks:   o.SkipHooks,
 		Scale:       o.Scale,
 		Roles:       o.Roles,
 		Hosts:       o.Hosts,

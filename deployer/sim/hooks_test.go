@@ -281,6 +281,24 @@ func TestAPersonsRollbackRunsWhatIsForGoingBackAndSaysWhatIsNotUndone(t *testing
 	})
 }
 
+func TestAPersonCanDeployWithoutHooks(t *testing.T) {
+	scenario(t, two, func(s *daemon) {
+		s.world.Push("acme/shop:v3", fleettest.App{Hooks: map[string]fleettest.Hook{"pre-deploy 1": {ExitCode: 1}}})
+		s.push(hooked("1"))
+		s.pass(calm)
+		s.push(hooked("3"))
+		s.pass(calm)
+		s.last(release.RolledBack)
+		since := len(s.world.Hooks())
+		s.ask(release.Request{Retry: true, SkipHooks: true})
+		s.pass(calm)
+		s.runs("v3")
+		if got := ranHooks(s, since); len(got) > 0 {
+			t.Errorf("ran %v", got)
+		}
+	})
+}
+
 func TestHooksUnderRandomFaultsAreStillRunOnce(t *testing.T) {
 	for n := range 40 {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {

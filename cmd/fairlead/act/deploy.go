@@ -40,6 +40,7 @@ back or waits for a person, 130 after Ctrl-C.`,
 	cmd.Flags().StringSliceVarP(&o.Roles, "roles", "r", nil, "only these roles")
 	cmd.Flags().StringSliceVar(&o.Hosts, "hosts", nil, "only these hosts")
 	cmd.Flags().BoolVar(&o.Force, "force", false, "replace containers even where nothing differs")
+	cmd.Flags().BoolVarP(&o.SkipHooks, "skip-hooks", "H", false, "run no hooks")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		o.Action = server.Deploy
 		return command.Wish{Name: command.First(args), Destination: *destination, Order: o, Follow: f, Local: local}.CarryOut(cmd)
