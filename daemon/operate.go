@@ -158,20 +158,8 @@ func (b *ByHand) Build(ctx context.Context, ask builders.Ask, tell func(line str
 	if err != nil {
 		return err
 	}
-	place := b.place()
-	j := builders.Job{
-		Ways: newYard(b.local.pool, &b.conf, reg, "", b.local.o.Log), Deploy: c.Deploy, Revision: revision,
-		Commit: files, Folder: c.Files(), At: place.At, Tell: tell,
-	}
-	if ask.NeedsSecrets() {
-		if j.Auth, err = place.Account(ctx); err != nil {
-			return err
-		}
-		if j.Secrets, err = place.Secrets(ctx, c.Deploy.Builder); err != nil {
-			return err
-		}
-	}
-	return j.Do(ctx, ask)
+	ways := newYard(b.local.pool, &b.conf, reg, "", b.local.o.Log)
+	return b.place().Build(ctx, builders.Job{Ways: ways, Revision: revision, Commit: files, Folder: c.Files(), Tell: tell}, ask)
 }
 
 var (

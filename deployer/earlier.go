@@ -24,7 +24,7 @@ func (a *attempt) turn(ctx context.Context, name release.Lane) error {
 	req := a.s.req
 	archive, ok := a.s.files.(image.Archive)
 	if !ok || a.deploy == nil || a.tip != "" || req.Chooses() || commanded(req) && !req.Resume && !req.Retry ||
-		a.deploy.Image.Tag != "" || a.deploy.Image.Digest != "" || a.builds() {
+		a.deploy.Image.Tag != "" || a.deploy.Image.Digest != "" || a.builds().Builds() {
 		return nil
 	}
 	if h, err := a.d.o.Memory.Wishes.Held(ctx, name); err != nil || h != nil && !req.Resume {

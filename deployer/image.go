@@ -23,21 +23,22 @@ func (a *attempt) image(ctx context.Context) (found image.Found, err error) {
 	if a.ahead != nil && a.s.req.Version == "" {
 		return *a.ahead, nil
 	}
-	make, hint := a.maker()
+	turn := a.builds()
+	make, hint := turn.Maker()
 	found, err = image.Finder{
 		Lane: a.r.Lane, Revision: a.r.Revision, Image: a.deploy.Image, Good: a.good, Followed: a.followed,
 		Follow: a.deploy.XFairlead.FollowTag || commanded(a.s.req), Settled: a.resumed || a.begun, Dry: a.dry,
 		Pattern: a.pattern(), Make: make, Hint: hint,
 		Auth:     registry.Auth{Username: a.credential(a.deploy.Registry.Username).Reveal(), Password: a.credential(a.deploy.Registry.Password)},
-		Registry: a.registry(), Pins: a.d.o.Memory.Pins,
+		Registry: turn.Registry(a.d.o.Registry), Pins: a.d.o.Memory.Pins,
 	}.Find(ctx, a.s.req.Version, a.s.files)
 	if a.s.req.Version != "" && errors.Is(err, registry.ErrNotFound) {
 		err = &badFileError{err: err, step: "find image", next: "push that version's image, or ask for one that exists"}
 	}
-	if a.loads() {
+	if turn.Loads() {
 		found.Digest, found.Newer, found.Moved = "", "", false // no registry has it
 	}
-	return found, err
+	return found, a.built(err)
 }
 
 // pattern is how a commit's image is named.

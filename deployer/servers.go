@@ -73,7 +73,7 @@ func (a *attempt) rolloutHosts() (map[string]rollout.Host, map[string]lock.Files
 		names = append(names, a.hosts.Former()...)
 	}
 	hosts, files := a.hosts.Work(names)
-	return a.laden(accessory.Pulling(hosts, a.deploy, a.credential, false)), files
+	return a.builds().Laden(accessory.Pulling(hosts, a.deploy, a.credential, false)), files
 }
 
 // leaveOut takes the skipped hosts out of what is desired. Where no other is

@@ -150,27 +150,6 @@ func (b Place) Account(ctx context.Context) (docker.Auth, error) {
 	return docker.Auth{Server: r.Server, Username: user.Reveal(), Password: password}, err
 }
 
-// Secrets are those that builds may see.
-func (b Place) Secrets(ctx context.Context, builder *spec.Builder) (map[string]secret.Value, error) {
-	values := map[string]secret.Value{}
-	if builder == nil || len(builder.Secrets) == 0 {
-		return values, nil
-	}
-	source, err := b.Settings.Secrets(ctx, b.Files, b.Deploy.Destination, b.Deploy.SecretsPath)
-	if err == nil {
-		err = source.Missing(builder.Secrets)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("open secrets: %w", err)
-	}
-	for _, name := range builder.Secrets {
-		if values[name], _, err = source.Lookup(name); err != nil {
-			return nil, fmt.Errorf("look up secret %s: %w", name, err)
-		}
-	}
-	return values, nil
-}
-
 func credential(source secret.Source, c spec.Credential) (secret.Value, error) {
 	if c.Secret == "" {
 		return c.Literal, nil

@@ -114,7 +114,8 @@ type Finder struct {
 //
 //  1. a version that was asked for
 //  2. a tag or digest in deploy.yml's image:
-//  3. the newest commit, from the tip back, whose image exists
+//  3. the commit's own, which is made where it can be and is not there; else
+//     the newest commit, from the tip back, whose image exists
 //
 // files may be a Historian. The error is an *AbsentError where no commit's
 // image is there.
@@ -198,7 +199,6 @@ func (f Finder) ofCommit(ctx context.Context, files fs.FS) (Found, error) {
 	return Found{}, absent
 }
 
-// commits returns the commits from the tip back to the deployed one.
 // made makes the commit's own image, whose digest is noted down as if it had
 // been asked for.
 func (f Finder) made(ctx context.Context, tag string) (Found, error) {
@@ -209,6 +209,7 @@ func (f Finder) made(ctx context.Context, tag string) (Found, error) {
 	return Found{Version: tag, Digest: digest}, err
 }
 
+// commits returns the commits from the tip back to the deployed one.
 func (f Finder) commits(ctx context.Context, files fs.FS) []release.Revision {
 	commits := []release.Revision{f.Revision}
 	if h, ok := files.(Historian); ok {

@@ -82,7 +82,7 @@ func TestAPlanSaysPerHostAndRoleWhatChangesAndWhichFieldIsWhy(t *testing.T) {
 	golden(t, "plan.txt", show.Style{}.Plan(p, false))
 	golden(t, "plan-colour.txt", show.Style{Colour: true}.Plan(p, false))
 	p.Waits = "held by ana since 2026-11-23 03:12 UTC"
-	p.Warnings = []string{"config/deploy.yml:6:10: builder: images are not built yet"}
+	p.Warnings = []string{"config/deploy.yml:6:10: sshkit: not used by Fairlead"}
 	p.Hooks = []string{"pre-deploy on web1: bin/rails db:migrate", "post-deploy on web1: bin/rails cache:clear"}
 	golden(t, "plan-verbose.txt", show.Style{}.Plan(p, true))
 }
