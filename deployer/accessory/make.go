@@ -50,6 +50,8 @@ type Decision struct {
 	// Keeps says that the container that is replaced has data of its own: it is
 	// stopped and stays.
 	Keeps bool
+	// failing says that Have keeps ending.
+	failing bool
 }
 
 // Decide decides about one unit, in view of what its host runs.
@@ -72,10 +74,11 @@ func Decide(u Unit, h plan.Host, t Terms) Decision {
 	state := d.Have.State
 	unused := state.Status == container.Created
 	fresh := t.Unproven[d.Have.Spec.Labels[plan.LabelRelease]]
+	d.failing = failing(state)
 	switch {
 	case t.Renew:
 		d.Action, d.Why = Replace, "asked for"
-	case len(d.Changes) > 0 && (unused || fresh && state.Status == container.Restarting) && !d.Keeps:
+	case len(d.Changes) > 0 && (unused || fresh && d.failing) && !d.Keeps:
 		d.Action, d.Why = Replace, "it never worked, and "+said(d.Changes)
 	case len(d.Changes) > 0 && t.Replace && !d.Keeps:
 		d.Action, d.Why = Replace, said(d.Changes)
@@ -153,6 +156,12 @@ func nameless(c container.Observed) string {
 	return ""
 }
 
+// failing tells whether a container has ended by itself, or is unhealthy. The
+// restart policy may just have started it again.
+func failing(s container.State) bool {
+	return s.Status == container.Restarting || s.RestartCount > 0 || s.Health == container.Unhealthy || s.Status == container.Exited && s.ExitCode != 0
+}
+
 // occupies tells whether a container runs or will run again by itself.
 func occupies(c container.Observed) bool {
 	return c.State.IsUp() || c.State.Status == container.Restarting
@@ -216,7 +225,7 @@ func steps(d Decision, h plan.Host, booted map[string]bool) []plan.Step {
 	u := d.Unit
 	ref := plan.Ref{Name: u.Name}
 	var list []plan.Step
-	if d.Action == Replace && d.Have.State.Status == container.Restarting { // engines rename none in between two starts
+	if d.Action == Replace && d.failing { // engines rename none in between two starts
 		list = append(list, plan.Stop{Ref: plan.Ref{ID: d.Have.ID, Name: d.Have.Name}, Timeout: u.StopTimeout, Why: "keeps ending"})
 	}
 	if d.Action == Boot || d.Action == Replace {

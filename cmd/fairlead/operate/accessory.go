@@ -1,6 +1,8 @@
 package operate
 
 import (
+	"slices"
+
 	"github.com/spf13/cobra"
 
 	"github.com/fairlead-deploy/fairlead/cmd/fairlead/command"
@@ -11,11 +13,11 @@ func newAccessory() *cobra.Command {
 	return command.Group(&cobra.Command{
 		Use:   "accessory",
 		Short: "Work on databases, caches and the like: boot, reboot, exec, logs, backup, …",
-		Long: `Accessory works on the accessories of deploy.yml, one by its name or all, through the
-daemon where one runs, else from this checkout with your own ssh keys.
+		Long: `Accessory works on the accessories of deploy.yml, one by its name or all, through
+the daemon where one runs, else from this checkout with your own ssh keys.
 
-A deploy boots an accessory that is not there, before the service. One whose part of
-deploy.yml changed stays as it is until reboot, or with allow: [accessories] in
+A deploy boots an accessory that is not there, before the service. One whose part
+of deploy.yml changed stays as it is until reboot, or with allow: [accessories] in
 fairlead.yml until the next push: fairlead plan names the field.
 
   fairlead accessory reboot db
@@ -23,11 +25,16 @@ fairlead.yml until the next push: fairlead plan names the field.
   fairlead accessory backup db
 
 Exit status: that of the command below.`,
-	},
+	}, slices.Concat(accessoryRuns(), accessoryLooks(), accessoryParts())...)
+}
+
+// accessoryRuns are the verbs that make, start and stop.
+func accessoryRuns() []*cobra.Command {
+	return []*cobra.Command{
 		onAccessory(operation.AccessoryBoot, &cobra.Command{
 			Use: "boot NAME|all", Short: "Make what is not there, and start what is stopped",
-			Long: `Boot makes an accessory's folders and files, pulls its image, starts its container and
-waits until it works. Where one runs, nothing is done.
+			Long: `Boot makes an accessory's folders and files, pulls its image, starts its container
+and waits until it works. Where one runs, nothing is done.
 
   fairlead accessory boot db
   fairlead accessory boot all
@@ -46,8 +53,8 @@ Exit status: 0 when all run, 1 when not.`,
 		}),
 		onAccessory(operation.AccessoryStop, &cobra.Command{
 			Use: "stop NAME|all", Short: "Stop what runs; it stays stopped until start",
-			Long: `Stop stops an accessory's container. No deploy starts it again: that takes start, boot
-or reboot.
+			Long: `Stop stops an accessory's container. No deploy starts it again: that takes start,
+boot or reboot.
 
   fairlead accessory stop db
 
@@ -62,6 +69,12 @@ anew: that is reboot.
 
 Exit status: 0 when all run, 1 when not.`,
 		}),
+	}
+}
+
+// accessoryLooks are those that look, and those about data.
+func accessoryLooks() []*cobra.Command {
+	return []*cobra.Command{
 		onAccessory(operation.Details, &cobra.Command{
 			Use: "details NAME|all", Short: "Show the accessory's container on each host",
 			Long: `Details shows an accessory's containers, running or not.
@@ -77,8 +90,10 @@ Exit status: 0, or 1 when a host could not be asked.`,
 host, and keeps what it prints beside fairlead's data (without a daemon in
 ~/.local/state/fairlead/backups). A dump that fails takes the place of none.
 
-  accessories: {db: {backup: {cmd: pg_dump -U postgres shop, restore: psql -U postgres shop,
-                              schedule: "0 3 * * *", keep: 14}}}
+  accessories:
+    db:
+      backup: {cmd: pg_dump -U postgres shop, schedule: "0 3 * * *", keep: 14,
+               restore: psql -U postgres shop}
 
   fairlead accessory backup db
   fairlead accessory backups db
@@ -94,6 +109,12 @@ Exit status: 0 when the dump is kept, 1 when not.`,
 Exit status: 0, or 1 when the folder could not be read.`,
 		}),
 		newAccessoryRestore(),
+	}
+}
+
+// accessoryParts are Kamal's hidden verbs: parts of boot and remove.
+func accessoryParts() []*cobra.Command {
+	return []*cobra.Command{
 		hidden(onAccessory(operation.AccessoryFiles, &cobra.Command{
 			Use: "upload NAME|all", Short: "Put the accessory's files and folders in place again",
 			Long: "Upload puts an accessory's files and folders on its hosts.\n\n  fairlead accessory upload db\n\nExit status: 0 when they are in place, 1 when not.",
@@ -104,7 +125,7 @@ Exit status: 0, or 1 when the folder could not be read.`,
 		})),
 		hidden(onAccessory(operation.AccessoryPull, &cobra.Command{
 			Use: "pull_image NAME|all", Short: "Pull the accessory's image",
-			Long: "Pull_image pulls an accessory's image to its hosts, also where they have one of its name.\n\n  fairlead accessory pull_image db\n\nExit status: 0 when it is there, 1 when not.",
+			Long: "Pull_image pulls an accessory's image, also where its hosts have one of its name.\n\n  fairlead accessory pull_image db\n\nExit status: 0 when it is there, 1 when not.",
 		})),
 		hidden(onAccessory(operation.AccessoryDropImage, &cobra.Command{
 			Use: "remove_image NAME|all", Short: "Remove the image of an accessory without a container",
@@ -112,9 +133,9 @@ Exit status: 0, or 1 when the folder could not be read.`,
 		})),
 		hidden(onAccessory(operation.AccessoryDropFolder, &cobra.Command{
 			Use: "remove_service_directory NAME", Short: "Remove the folder of an accessory without a container, with its data",
-			Long: "Remove_service_directory removes the folder of an accessory that was removed, with the data in it.\n\n  fairlead accessory remove_service_directory db\n\nExit status: 0 when it is gone, 1 when not.",
+			Long: "Remove_service_directory removes the folder of an accessory that was removed, with\nthe data in it.\n\n  fairlead accessory remove_service_directory db\n\nExit status: 0 when it is gone, 1 when not.",
 		})),
-	)
+	}
 }
 
 func hidden(cmd *cobra.Command) *cobra.Command {
@@ -136,8 +157,8 @@ func onAccessory(verb operation.Verb, cmd *cobra.Command) *cobra.Command {
 func newAccessoryReboot() *cobra.Command {
 	return onAccessory(operation.AccessoryReboot, &cobra.Command{
 		Use: "reboot NAME|all", Short: "Make the container anew, as deploy.yml says now",
-		Long: `Reboot pulls the image, stops the accessory's container, starts a new one on the same
-data and waits until it works. In between it is away.
+		Long: `Reboot pulls the image, stops the accessory's container, starts a new one on the
+same data and waits until it works. In between it is away.
 
   fairlead accessory reboot db
 
@@ -244,8 +265,8 @@ Exit status: 0 when the command ended well, 1 when not.`,
 func newAccessoryExec() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "exec NAME COMMAND...", Short: "Run a command in the accessory's container",
-		Long: `Exec runs a command in the accessory's running container on every host of it, or with
---new in a new one that is made as it is and removed at the end.
+		Long: `Exec runs a command in the accessory's running container on every host of it, or
+with --new in a new one that is made as it is and removed at the end.
 
   fairlead accessory exec db 'pg_dump -U postgres shop' > shop.sql
   fairlead accessory exec -i db 'psql -U postgres'
@@ -283,8 +304,8 @@ func newAccessoryLogs() *cobra.Command {
 	return logs(&cobra.Command{
 		Use:   "logs NAME",
 		Short: "Show what the accessory's container writes",
-		Long: `Logs shows the lines of an accessory on all its hosts in the order of time. With -f it
-goes on: through restarts and connections that are lost.
+		Long: `Logs shows the lines of an accessory on all its hosts in the order of time. With -f
+it goes on: through restarts and connections that are lost.
 
   fairlead accessory logs db
   fairlead accessory logs db -f
