@@ -1,46 +1,34 @@
 package fleettest
 
 import (
-	"slices"
-	"strings"
 	"time"
+
+	"github.com/fairlead-deploy/fairlead/deployer/fleettest/fate"
 )
 
-// Fate is what becomes of a call.
-type Fate int
+// What becomes of calls, as package fate has it.
+type (
+	Fate   = fate.Fate
+	Faults = fate.Faults
+)
 
 // The fates.
 const (
-	Fine    Fate = iota
-	Before       // it fails and had no effect
-	Lost         // it had its effect; the reply is lost
-	Hangs        // no answer, no effect, until the caller's or the engine's deadline
-	Partial      // it fails in the middle: a part of its effect is there, or comes a moment later
-	Stale        // a look is answered by how things were a moment ago
-	Late         // no answer until the caller's or the engine's deadline, and the effect comes lateness after the call
-	Panics       // the program's own code panics where it makes the call
+	Fine    = fate.Fine
+	Before  = fate.Before
+	Lost    = fate.Lost
+	Hangs   = fate.Hangs
+	Partial = fate.Partial
+	Stale   = fate.Stale
+	Late    = fate.Late
+	Panics  = fate.Panics
 )
-
-// Faults are the chances, between 0 and 1, of what may become of a call.
-type Faults struct {
-	Before, Lost, Hang, Partial, Stale float64
-	Slow                               float64 // it takes ten times as long
-}
-
-// staleness is the most by which an answer may be older than its arrival.
-const staleness = 5 * time.Second
-
-// forced is a fate that a test chose itself.
-type forced struct {
-	host, call string // the call contains it
-	fate       Fate
-}
 
 // Next gives the next call to a host that contains this text a fate, once.
 func (w *World) Next(host, call string, f Fate) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.forced = append(w.forced, forced{host, call, f})
+	w.fates.Next(host, call, f)
 }
 
 // FailNext makes the next call to a host that contains this text fail, once:
@@ -57,90 +45,27 @@ func (w *World) FailNext(host, call string, lost bool) {
 func (w *World) Forced() int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return len(w.forced)
+	return w.fates.Left()
 }
 
 // SetFaults makes calls go wrong by chance from now on.
 func (w *World) SetFaults(f Faults) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.faults = f
+	w.fates.Faults = f
 }
 
-// called is a call to a host.
-type called struct{ host, call string }
-
-// draw decides on a call's fate and duration, by seed, host, call and how often
-// it was made before alone.
 func (w *World) draw(host, call string) (Fate, time.Duration) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	key := called{host, call}
-	n := w.calls[key]
-	w.calls[key] = n + 1
-	d := die(w.Seed)
-	d.mix(host)
-	d.mix(call)
-	d += die(n)
-	took := 1 + time.Duration(d.roll()%20_000_000)
-	x, f := d.chance(), w.faults
-	if d.chance() < f.Slow {
-		took *= 10
-	}
-	for i, c := range w.forced {
-		if c.host == host && strings.Contains(call, c.call) {
-			w.forced = slices.Delete(w.forced, i, i+1)
-			return c.fate, took
-		}
-	}
-	for fate, p := range [...]float64{Before: f.Before, Lost: f.Lost, Hangs: f.Hang, Partial: f.Partial, Stale: f.Stale} {
-		if x -= p; x < 0 && p > 0 {
-			return Fate(fate), took
-		}
-	}
-	return Fine, took
+	return w.fates.Draw(host, call)
 }
-
-// staleFor is how late a stale answer comes, where a fresh one took that long.
-func staleFor(took time.Duration) time.Duration {
-	d := die(took)
-	return took + time.Duration(d.chance()*float64(staleness))
-}
-
-// die is a small source of chance that is made for one call and thrown away
-// (splitmix64).
-type die uint64
-
-// mix makes what comes depend on a text (FNV-1a).
-func (d *die) mix(text string) {
-	for i := range len(text) {
-		*d = (*d ^ die(text[i])) * 0x100000001b3
-	}
-	*d = (*d ^ 0xff) * 0x100000001b3
-}
-
-func (d *die) roll() uint64 {
-	*d += 0x9e3779b97f4a7c15
-	z := uint64(*d)
-	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-	z = (z ^ z>>27) * 0x94d049bb133111eb
-	return z ^ z>>31
-}
-
-// chance is between 0 and 1.
-func (d *die) chance() float64 { return float64(d.roll()>>11) / (1 << 53) }
-
-// afterwards is the longest that a host goes on by itself with what a call that
-// broke off had begun.
-const afterwards = time.Second
 
 // later does something that a host had begun when its caller lost it. The
 // world's lock is held, and is held then. No rule is looked at: nobody could
 // still hinder it.
 func (w *World) later(call string, do func()) {
-	d := die(w.Seed)
-	d.mix(call)
-	time.AfterFunc(time.Duration(d.chance()*float64(afterwards)), func() {
+	time.AfterFunc(w.fates.After(call), func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		do()

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fairlead-deploy/fairlead/deployer/container"
+	"github.com/fairlead-deploy/fairlead/deployer/fleettest/disk"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
 	"github.com/fairlead-deploy/fairlead/deployer/route"
 )
@@ -27,7 +28,7 @@ type Host struct {
 	images     map[string]string
 	networks   map[string]bool
 	routes     map[string]routed
-	files      map[string]file
+	files      disk.Disk
 	made       int
 }
 
@@ -57,15 +58,10 @@ type routed struct {
 // leads tells whether a container is one of the targets.
 func (r routed) leads(id string) bool { return r.id == id || slices.Contains(r.more, id) }
 
-type file struct {
-	dir     bool
-	content []byte
-}
-
 func newHost(w *World, name string) *Host {
 	return &Host{
 		Name: name, w: w, containers: map[string]*box{}, images: map[string]string{}, networks: map[string]bool{},
-		routes: map[string]routed{}, files: map[string]file{".": {dir: true}},
+		routes: map[string]routed{}, files: disk.New(),
 	}
 }
 
@@ -322,7 +318,7 @@ func (h *Host) Locks() []string {
 	defer h.w.mu.Unlock()
 	var list []string
 	for name, f := range h.files {
-		if f.dir && strings.HasPrefix(name, ".kamal/lock-") {
+		if f.Dir && strings.HasPrefix(name, ".kamal/lock-") {
 			list = append(list, name)
 		}
 	}
@@ -334,15 +330,15 @@ func (h *Host) Locks() []string {
 func (h *Host) PutLock(dir string, details []byte) {
 	h.w.mu.Lock()
 	defer h.w.mu.Unlock()
-	h.files[".kamal"], h.files[dir] = file{dir: true}, file{dir: true}
-	h.files[dir+"/details"] = file{content: details}
+	h.files.MkdirAll(dir)
+	h.files[dir+"/details"] = disk.File{Content: details}
 }
 
 // RemoveLock removes one, as `kamal lock release` does.
 func (h *Host) RemoveLock(dir string) {
 	h.w.mu.Lock()
 	defer h.w.mu.Unlock()
-	h.removeAll(dir)
+	h.files.RemoveAll(dir)
 }
 
 // Adopt runs a container as if somebody else had started it, with its image
@@ -400,10 +396,6 @@ func (h *Host) bootProxy(labels map[string]string, start bool) {
 	if start && !b.up {
 		b.up, b.started = true, time.Now()
 	}
-}
-
-func (h *Host) removeAll(path string) {
-	maps.DeleteFunc(h.files, func(name string, _ file) bool { return name == path || strings.HasPrefix(name, path+"/") })
 }
 
 // version of a container as its name says.

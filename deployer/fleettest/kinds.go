@@ -8,7 +8,7 @@ func Kinds() []string {
 	return []string{
 		"boot proxy", "network ", "pull ", "tag ", "create ", "start ", "stop ", "rename ", "remove image ", "remove route ", "remove ",
 		"switch ", "copy to ", "split ", "end split ", "mkdir -p ", "mkdir ", "write ", "mv ", "rm -r ",
-		"save config", "save ", "intend ", "done ", "pin ", "quarantine", "lift quarantine", "hold", "unhold", "adopt", "raise", "clear",
+		"save config", "save ", "intend ", "done ", "pin ", "repin ", "quarantine", "lift quarantine", "hold", "unhold", "adopt", "raise", "clear",
 	}
 }
 

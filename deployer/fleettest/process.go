@@ -165,7 +165,7 @@ func (p *Process) readStale(ctx context.Context, host *Host, took time.Duration,
 		host.lags = false
 	}
 	p.w.mu.Unlock()
-	if err := p.travel(ctx, host, Stale, staleFor(took), host.Name, call); err != nil {
+	if err := p.travel(ctx, host, Stale, p.w.fates.Stale(took), host.Name, call); err != nil {
 		return err
 	}
 	p.awake()

@@ -62,7 +62,7 @@ func (p *Process) authorized(h *Host, call string) {
 		var r struct {
 			Owner string `json:"owner"`
 		}
-		if json.Unmarshal(f.content, &r) == nil && r.Owner == p.owner {
+		if json.Unmarshal(f.Content, &r) == nil && r.Owner == p.owner {
 			return
 		}
 	}

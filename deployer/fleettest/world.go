@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/fairlead-deploy/fairlead/deployer/fleettest/fate"
 )
 
 // App is how an image's program behaves once started.
@@ -62,20 +64,18 @@ type World struct {
 	Seed uint64
 
 	mu         sync.Mutex
-	faults     Faults
+	fates      fate.Draws
 	hosts      map[string]*Host
 	images     map[string]string // ref → digest
 	apps       map[string]App    // digest → behaviour
 	ids        map[string]string // of images, by digest
 	registryUp bool
-	calls      map[called]int // how often each call was made
 	effects    []Effect
 	violations []string
 	hooks      []string // that were started, by their containers' names
 	hooked     map[string]int
 	crash      Crash
 	crashed    bool
-	forced     []forced
 	blameless  bool // what happens now nobody could hinder
 }
 
@@ -93,7 +93,7 @@ type Crash struct {
 func New(seed uint64, hosts ...string) *World {
 	w := &World{
 		Seed: seed, hosts: map[string]*Host{}, images: map[string]string{}, apps: map[string]App{},
-		registryUp: true, calls: map[called]int{}, ids: map[string]string{}, hooked: map[string]int{},
+		registryUp: true, fates: fate.Draws{Seed: seed}, ids: map[string]string{}, hooked: map[string]int{},
 	}
 	w.Memory = newMemory(w)
 	for _, name := range hosts {
