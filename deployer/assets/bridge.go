@@ -52,6 +52,7 @@ func (t Tree) takes(name string) bool {
 type Bridge struct {
 	Place    Place
 	New, Old string // versions
+	UID, GID int    // whose the folders are
 	// What is in their folders already; OldVolume is nil where the old version
 	// has none.
 	OldExtracted, OldVolume Tree
@@ -72,7 +73,7 @@ func (b Bridge) Write(to io.Writer, image io.Reader) error {
 		}
 	}
 	// The new volume: its own files first, whatever half of a try before left.
-	into := volume{out, b.Place.Root, b.Place.Volume(b.New), maps.Clone(b.NewVolume)}
+	into := volume{out, b, b.Place.Volume(b.New), maps.Clone(b.NewVolume)}
 	if image != nil || into.have == nil {
 		into.have = Tree{}
 	}
@@ -85,7 +86,7 @@ func (b Bridge) Write(to io.Writer, image io.Reader) error {
 		}
 	}
 	if b.Old != "" && b.OldVolume != nil {
-		old := volume{out, b.Place.Root, b.Place.Volume(b.Old), maps.Clone(b.OldVolume)}
+		old := volume{out, b, b.Place.Volume(b.Old), maps.Clone(b.OldVolume)}
 		if err := old.link(fresh, b.Place.Extracted(b.New)); err != nil {
 			return err
 		}
@@ -112,7 +113,7 @@ func (b Bridge) extract(out *tar.Writer, in *tar.Reader) (Tree, error) {
 		if !fs.ValidPath(name) {
 			return nil, fmt.Errorf("%q is no path inside the folder", h.Name)
 		}
-		to := tar.Header{Typeflag: h.Typeflag, Name: path.Join(folder, name), Mode: h.Mode & 0o777, ModTime: h.ModTime}
+		to := tar.Header{Typeflag: h.Typeflag, Name: path.Join(folder, name), Mode: h.Mode & 0o777, ModTime: h.ModTime, Uid: b.UID, Gid: b.GID}
 		switch h.Typeflag {
 		case tar.TypeDir:
 			to.Mode |= 0o700
@@ -148,7 +149,7 @@ func (b Bridge) extract(out *tar.Writer, in *tar.Reader) (Tree, error) {
 // volume is one that files are linked into.
 type volume struct {
 	out  *tar.Writer
-	root string
+	of   Bridge
 	path string
 	have Tree // what it holds; it grows
 }
@@ -156,15 +157,17 @@ type volume struct {
 // link puts the files of a folder into the volume, but for what has its place
 // there already.
 func (v volume) link(files Tree, folder string) error {
-	folder = rel(v.root, folder)
+	root := v.of.Place.Root
+	folder = rel(root, folder)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		if !v.have.takes(name) {
 			continue
 		}
-		h := tar.Header{Typeflag: tar.TypeLink, Name: path.Join(rel(v.root, v.path), name), Linkname: path.Join(folder, name), Mode: 0o644}
+		h := tar.Header{Typeflag: tar.TypeLink, Name: path.Join(rel(root, v.path), name), Linkname: path.Join(folder, name), Mode: 0o644}
 		if files[name] {
 			h = tar.Header{Typeflag: tar.TypeDir, Name: h.Name, Mode: 0o755}
 		}
+		h.Uid, h.Gid = v.of.UID, v.of.GID
 		if err := v.out.WriteHeader(&h); err != nil {
 			return fmt.Errorf("link assets: %w", err)
 		}

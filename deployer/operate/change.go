@@ -11,6 +11,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/container"
 	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
+	"github.com/fairlead-deploy/fairlead/deployer/plan/seen"
 	"github.com/fairlead-deploy/fairlead/deployer/route"
 	"github.com/fairlead-deploy/fairlead/release"
 	"github.com/fairlead-deploy/fairlead/release/operation"
@@ -123,7 +124,7 @@ func (w *work) start(ctx context.Context, hosts []string) error {
 			return nothingRuns(t, w.ask.Version)
 		}
 		var ids []string
-		replicas := plan.Replicas(w.Lane(), c, list)
+		replicas := seen.Replicas(w.Lane(), c, list)
 		for _, c := range replicas[:min(len(replicas), max(w.role(t.role).Scale, 1))] {
 			if err := h.Mover.Start(ctx, c.ID); err != nil {
 				return err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead-deploy/fairlead/deployer/container"
 	"github.com/fairlead-deploy/fairlead/deployer/plan/option"
+	"github.com/fairlead-deploy/fairlead/deployer/plan/seen"
 	"github.com/fairlead-deploy/fairlead/release"
 )
 
@@ -100,10 +101,10 @@ func (b *Baseline) UnmarshalJSON(text []byte) error {
 func BaselineOf(d Desired, o Observed, previous release.Release) Baseline {
 	b := Baseline{}
 	for _, u := range append(slices.Clone(d.Units), d.beyond(o)...) {
-		var target targets
+		var target seen.Targets
 		var live *Live
 		if u.Route != nil {
-			target, live = o.Hosts[u.Host].routed(u.Route.Service)
+			target, live = o.Hosts[u.Host].Routed(u.Route.Service)
 		}
 		best, rank := container.Observed{}, 0
 		for _, c := range o.Of(d.Lane, u.Key()) {
@@ -169,8 +170,8 @@ func formerRoute(u Unit, c container.Observed, live *Live) *Route {
 	if label := (Route{}); json.Unmarshal([]byte(c.Spec.Labels[LabelRoute]), &label) == nil && label.Service != "" {
 		r = label
 	}
-	if live != nil && isTarget(c, live.hosts()) {
-		r = live.overlay(r)
+	if live != nil && isTarget(c, live.To()) {
+		r = live.Overlay(r)
 	}
 	return &r
 }
@@ -214,7 +215,7 @@ func backRole(st *Stage, d Desired, o Observed, base Baseline, units []Unit) (li
 			starts = append(starts, Start{u, e.Ref}, Await{Unit: u, Ref: e.Ref})
 		}
 	}
-	switch _, at := o.Hosts[host].routed(RouteName(d.Lane, u.Role)); {
+	switch _, at := o.Hosts[host].Routed(RouteName(d.Lane, u.Role)); {
 	case len(live) == 0 && u.Route != nil && at != nil:
 		st.add(host, append([]Step{Unroute{u.Route.Service}}, stops...)...)
 	case u.Kind == Proxied:
@@ -247,7 +248,7 @@ func backRoute(o Observed, base Baseline, to []Watched) []Step {
 		return nil
 	}
 	h, s := o.Hosts[to[0].Unit.Host], Switch{Unit: to[0].Unit, Ref: to[0].Ref, Route: *base[to[0].Unit.Key()].Route}
-	have, live := h.routed(s.Unit.Route.Service)
+	have, live := h.Routed(s.Unit.Route.Service)
 	same := len(have) == len(to)
 	for i, w := range to {
 		same = same && isTarget(container.Observed{ID: w.Ref.ID, Name: w.Ref.Name}, have)
@@ -256,7 +257,7 @@ func backRoute(o Observed, base Baseline, to []Watched) []Step {
 		}
 	}
 	switch {
-	case !same, len(h.changed(live, s.Route)) > 0:
+	case !same, len(h.Changed(live, s.Route)) > 0:
 		return []Step{s}
 	case live.Split != "":
 		return []Step{Unsplit{s.Route}}
@@ -285,8 +286,8 @@ func Retained(d Desired, o Observed, r release.Release, also ...release.ID) Desi
 	for i, u := range d.Units {
 		t := option.Nothing
 		if u.Route != nil {
-			_, live := o.Hosts[u.Host].routed(u.Route.Service)
-			t = o.Hosts[u.Host].told(live)
+			_, live := o.Hosts[u.Host].Routed(u.Route.Service)
+			t = o.Hosts[u.Host].Told(live)
 		}
 		best, rank := "", 0
 		for _, c := range o.Of(d.Lane, u.Key()) {

@@ -74,7 +74,7 @@ func left(d Desired, o Observed, host string, todo []decision) (steps []Step) {
 				continue
 			}
 			s.Roles = append(s.Roles, u.Role)
-			_, live := o.Hosts[host].routed(u.Route.Service)
+			_, live := o.Hosts[host].Routed(u.Route.Service)
 			any = any || live != nil && live.Route != nil && had(*live.Route)
 			for _, f := range u.Files {
 				if dir, ok := strings.CutPrefix(path.Dir(f.Path), s.Folder+"/"); ok && !slices.Contains(s.Keep, dir) {

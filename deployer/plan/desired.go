@@ -13,6 +13,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/assets"
 	"github.com/fairlead-deploy/fairlead/deployer/container"
 	"github.com/fairlead-deploy/fairlead/deployer/plan/option"
+	"github.com/fairlead-deploy/fairlead/deployer/plan/seen"
 	"github.com/fairlead-deploy/fairlead/internal/secret"
 	"github.com/fairlead-deploy/fairlead/release"
 )
@@ -20,13 +21,13 @@ import (
 // The labels on app containers. The first three are Kamal's; the others are
 // ours and say where a container came from, so they are never compared.
 const (
-	LabelService     = "service"
-	LabelRole        = "role"
-	LabelDestination = "destination"
-	LabelRelease     = "fairlead.release"
+	LabelService     = seen.LabelService
+	LabelRole        = seen.LabelRole
+	LabelDestination = seen.LabelDestination
+	LabelRelease     = seen.LabelRelease
 	LabelRevision    = "fairlead.revision"
 	LabelRoute       = "fairlead.route"
-	LabelReplica     = "fairlead.replica" // which of several of a role on a host, from 2
+	LabelReplica     = seen.LabelReplica
 	ownLabels        = "fairlead."
 )
 
@@ -137,15 +138,8 @@ type File struct {
 	Folder bool
 }
 
-// Key identifies a unit across versions.
-type Key struct {
-	Host    string `json:"host"`
-	Role    string `json:"role"`
-	Replica int    `json:"replica,omitempty"` // 0 is the first
-}
-
 // Key returns the unit's host, role and replica.
-func (u Unit) Key() Key { return Key{u.Host, u.Role, u.Replica} }
+func (u Unit) Key() Key { return Key{Host: u.Host, Role: u.Role, Replica: u.Replica} }
 
 // Health is how a unit shows that it works. At most one of HTTP, TCP and Cmd
 // is set; with none it must keep running, and be healthy where its image has a

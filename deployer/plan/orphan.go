@@ -45,7 +45,7 @@ func bury(st *Stage, p *Plan, d Desired, o Observed) {
 		return
 	}
 	for _, orphan := range p.Orphans {
-		if target, live := o.Hosts[orphan.Host].routed(unitName(d.Lane, orphan.Role)); live != nil && isTarget(container.Observed{ID: orphan.Ref.ID, Name: orphan.Ref.Name}, target) {
+		if target, live := o.Hosts[orphan.Host].Routed(unitName(d.Lane, orphan.Role)); live != nil && isTarget(container.Observed{ID: orphan.Ref.ID, Name: orphan.Ref.Name}, target) {
 			st.add(orphan.Host, Unroute{live.Service})
 		}
 		st.add(orphan.Host, Stop{Ref: orphan.Ref, Timeout: d.Policy.OrphanStop, Why: "its role is not on this host any more"})

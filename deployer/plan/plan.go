@@ -8,6 +8,7 @@ import (
 
 	"github.com/fairlead-deploy/fairlead/deployer/container"
 	"github.com/fairlead-deploy/fairlead/deployer/plan/option"
+	"github.com/fairlead-deploy/fairlead/deployer/plan/seen"
 	"github.com/fairlead-deploy/fairlead/release"
 )
 
@@ -128,12 +129,12 @@ func decide(d Desired, o Observed, u Unit) decision {
 	host := o.Hosts[u.Host]
 	mine := o.Of(d.Lane, u.Key())
 	dec := decision{unit: u}
-	var target targets
+	var target seen.Targets
 	var live *Live
 	if u.Route != nil {
-		target, live = host.routed(u.Route.Service)
+		target, live = host.Routed(u.Route.Service)
 	}
-	t := host.told(live)
+	t := host.Told(live)
 	dec.match, dec.now = pick(u, d.candidates(mine), t, target), current(mine, target)
 	for i, c := range mine {
 		if occupies(c) && (dec.match == nil || c.ID != dec.match.ID) {
@@ -178,7 +179,7 @@ func (d Desired) candidates(mine []container.Observed) []container.Observed {
 
 // pick returns the container that is as wanted: the one with the traffic, else
 // one that is up, else the newest.
-func pick(u Unit, mine []container.Observed, t option.Told, target targets) *container.Observed {
+func pick(u Unit, mine []container.Observed, t option.Told, target seen.Targets) *container.Observed {
 	best, rank := -1, -1
 	for i, c := range mine {
 		if u.Pin != "" && c.ID != u.Pin || u.Pin == "" && len(differences(u, c, t)) > 0 {
@@ -202,7 +203,7 @@ func pick(u Unit, mine []container.Observed, t option.Told, target targets) *con
 }
 
 // current returns the container that does the unit's work now.
-func current(mine []container.Observed, target targets) *container.Observed {
+func current(mine []container.Observed, target seen.Targets) *container.Observed {
 	for i, c := range mine {
 		if isTarget(c, target) {
 			return &mine[i]
@@ -273,7 +274,7 @@ func startReasons(u Unit, c container.Observed, now *container.Observed, t optio
 // routeReasons says what is done about the route of a container that runs as
 // wanted, and why.
 func routeReasons(u Unit, c container.Observed, h Host) (action, []release.Change) {
-	target, live := h.routed(u.Route.Service)
+	target, live := h.Routed(u.Route.Service)
 	switch {
 	case live == nil:
 		return route, []release.Change{change(u, "set route", "route", "none", c.Name)}
@@ -281,7 +282,7 @@ func routeReasons(u Unit, c container.Observed, h Host) (action, []release.Chang
 		return route, []release.Change{change(u, "switch route", "route", live.Target, c.Name)}
 	}
 	var list []release.Change
-	for _, ch := range h.changed(live, *u.Route) {
+	for _, ch := range h.Changed(live, *u.Route) {
 		list = append(list, change(u, "change route", ch.Field, ch.Was, ch.Want))
 	}
 	if len(list) > 0 {

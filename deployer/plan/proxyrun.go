@@ -2,10 +2,8 @@ package plan
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/fairlead-deploy/fairlead/deployer/container"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
@@ -16,7 +14,6 @@ import (
 const (
 	kamalRepository = "basecamp/kamal-proxy"
 	kamalVersion    = "v0.9.2"
-	kamalTimeout    = 30 * time.Second // of a deploy, a drain, a response
 )
 
 // proxyRun is kamal-proxy's where deploy.yml names its image or says so, else
@@ -75,29 +72,4 @@ func ProxyOn(d *spec.Deploy, host, kind string) (ProxyRun, bool) {
 	as := *d
 	as.XFairlead.Proxy.Kind = cmp.Or(kind, d.XFairlead.Proxy.Kind)
 	return proxyRun(&as, run), true
-}
-
-// Whole is a route as far as it is known: what the proxy tells of it, over what
-// the label of its container says, over Kamal's defaults.
-func (l Live) Whole(label string) Route {
-	known := Route{
-		Service: l.Service, StripPrefix: true, TLSRedirect: true, ForwardHeaders: true, BufferRequests: true, BufferResponses: true,
-		HealthPath: "/up", HealthInterval: defaultInterval, HealthTimeout: defaultTimeout,
-		DeployTimeout: kamalTimeout, DrainTimeout: kamalTimeout, ResponseTimeout: kamalTimeout,
-	}
-	if l.Route != nil {
-		known.ForwardHeaders = !l.Route.TLS
-	}
-	if said, ok := routeIn(label); ok {
-		known = said
-	}
-	r := l.overlay(known)
-	r.Service = l.Service
-	return r
-}
-
-// routeIn reads a label; false where it is none.
-func routeIn(label string) (r Route, ok bool) {
-	err := json.Unmarshal([]byte(label), &r)
-	return r, err == nil && r.Service != ""
 }

@@ -5,31 +5,12 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/fairlead-deploy/fairlead/deployer/container"
-	"github.com/fairlead-deploy/fairlead/release"
+	"github.com/fairlead-deploy/fairlead/deployer/plan/seen"
 )
 
 // Several containers of a role on one host are units of their own, but for
 // their route: that is one, and leads to all of them. The first is named as
 // Kamal names it, the others with a number behind: -2, -3.
-
-// replicaOf tells which of its role's containers on the host one is, 0 for the
-// first.
-func replicaOf(c container.Observed) int {
-	n, err := strconv.Atoi(c.Spec.Labels[LabelReplica])
-	if err != nil || n < 2 {
-		return 0
-	}
-	return n - 1
-}
-
-// suffix is what the name of a replica has behind.
-func suffix(replica int) string {
-	if replica == 0 {
-		return ""
-	}
-	return "-" + strconv.Itoa(replica+1)
-}
 
 // beyond returns the replicas that a host has containers of and that are not
 // wanted any more, of the roles that are. They are as the first is.
@@ -45,7 +26,7 @@ func (d Desired) beyond(o Observed) (list []Unit) {
 		first := len(list)
 		for _, c := range o.All(d.Lane, u.Key()) {
 			more := u
-			more.Replica, more.Name, more.Pin, more.Files = replicaOf(c), u.Name+suffix(replicaOf(c)), "", nil
+			more.Replica, more.Name, more.Pin, more.Files = seen.ReplicaOf(c), u.Name+seen.Suffix(seen.ReplicaOf(c)), "", nil
 			if !wanted[more.Key()] {
 				wanted[more.Key()] = true
 				list = append(list, more)
@@ -94,7 +75,7 @@ func balance(o Observed, all []decision) {
 		for _, j := range mates {
 			all[j].refs, all[j].tried = refs, tried && all[j].action != keep
 		}
-		if to, _ := o.Hosts[u.Host].routed(u.Route.Service); rests && len(to) != len(refs) {
+		if to, _ := o.Hosts[u.Host].Routed(u.Route.Service); rests && len(to) != len(refs) {
 			all[i].action = route
 			all[i].changes = append(all[i].changes, change(u, "change route", "scale", strconv.Itoa(len(to)), strconv.Itoa(len(refs))))
 		}
@@ -127,17 +108,3 @@ func (s Switch) Routed() []Ref { return append([]Ref{s.Ref}, s.More...) }
 
 // Routed are the containers that get the share.
 func (s Split) Routed() []Ref { return append([]Ref{s.Ref}, s.More...) }
-
-// Replicas returns the containers of the same version as one, and of its role,
-// that are its fellows on a host: one per replica, the newest; itself included.
-func Replicas(lane release.Lane, c container.Observed, list []container.Observed) (all []container.Observed) {
-	for _, other := range list {
-		same := func(have container.Observed) bool { return replicaOf(have) == replicaOf(other) }
-		if VersionOf(lane, other) == VersionOf(lane, c) && replicaOf(other) != replicaOf(c) && !slices.ContainsFunc(all, same) {
-			all = append(all, other)
-		}
-	}
-	all = append(all, c)
-	slices.SortFunc(all, func(a, b container.Observed) int { return cmp.Compare(replicaOf(a), replicaOf(b)) })
-	return all
-}

@@ -22,7 +22,7 @@ func (d *decision) tryOut(h Host, mine []container.Observed) {
 			"say how many hosts go first (canary: 1), or strategy: all", u.Role, u.Host)
 		return
 	}
-	target, live := h.routed(u.Route.Service)
+	target, live := h.Routed(u.Route.Service)
 	for _, c := range mine {
 		if isTarget(c, target) && c.State.IsUp() && c.ID != d.ref().ID {
 			d.tried = true

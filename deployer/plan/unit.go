@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/fairlead-deploy/fairlead/deployer/container"
+	"github.com/fairlead-deploy/fairlead/deployer/plan/seen"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
 	"github.com/fairlead-deploy/fairlead/internal/secret"
 	"github.com/fairlead-deploy/fairlead/release"
@@ -35,7 +36,7 @@ func RouteFor(d *spec.Deploy, c container.Observed) (Route, bool) {
 
 // RouteAtBirth returns the route that a container was made for, as its label
 // says; false where it has none.
-func RouteAtBirth(c container.Observed) (Route, bool) { return routeIn(c.Spec.Labels[LabelRoute]) }
+func RouteAtBirth(c container.Observed) (Route, bool) { return seen.RouteIn(c.Spec.Labels[LabelRoute]) }
 
 // RouteName is the name of a role's route: SERVICE-ROLE[-DEST].
 func RouteName(lane release.Lane, role string) string { return unitName(lane, role) }

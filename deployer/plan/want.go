@@ -14,6 +14,7 @@ import (
 
 	"github.com/fairlead-deploy/fairlead/deployer/assets"
 	"github.com/fairlead-deploy/fairlead/deployer/container"
+	"github.com/fairlead-deploy/fairlead/deployer/plan/seen"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
 	"github.com/fairlead-deploy/fairlead/internal/secret"
 	"github.com/fairlead-deploy/fairlead/release"
@@ -93,7 +94,7 @@ func unitOf(d *spec.Deploy, in Inputs, role spec.Role, host spec.HostEntry, repl
 	lane := release.Lane{Service: d.Service, Destination: d.Destination}
 	u := Unit{
 		Host: host.Address, Role: role.Name, Primary: role.Primary, Replica: replica,
-		Name:        unitName(lane, role.Name) + "-" + in.Version + suffix(replica),
+		Name:        unitName(lane, role.Name) + "-" + in.Version + seen.Suffix(replica),
 		StopTimeout: role.StopTimeout,
 		Health:      healthOf(d, role),
 	}

@@ -33,12 +33,11 @@ func bridge(ctx context.Context, h Host, s plan.BridgeAssets) (err error) {
 	if err := survey(ctx, h.Files, &b); err != nil {
 		return err
 	}
-	owner, err := ownerOf(ctx, h.Files, p)
-	if err != nil {
+	if b.UID, b.GID, err = ownerOf(ctx, h.Files, p); err != nil {
 		return err
 	}
 	mount := container.Mount{Kind: container.Bind, Source: path.Join(p.Home, p.Root), Target: inHelper}
-	into := container.Spec{Image: s.Image, Cmd: []string{"none"}, User: owner, Network: "none", Mounts: []container.Mount{mount}}
+	into := container.Spec{Image: s.Image, Cmd: []string{"none"}, Network: "none", Mounts: []container.Mount{mount}}
 	to, err := helper(ctx, h, s.Helper+"-to", into)
 	defer func() { err = errors.Join(err, dismiss(ctx, h, s.Helper+"-to")) }()
 	if err != nil {
@@ -80,7 +79,7 @@ func carry(ctx context.Context, h Host, to string, write func(io.Writer) error) 
 	var wg abreast.Group
 	var copied, written error
 	wg.Go(func() {
-		copied = h.Archives.CopyTo(ctx, to, inHelper, in)
+		copied = h.Archives.Unpack(ctx, to, inHelper, in)
 		_ = in.CloseWithError(errors.Join(errHungUp, copied)) // a pipe's does not fail
 	})
 	wg.Go(func() {
@@ -138,21 +137,19 @@ func tree(ctx context.Context, f Files, root string) (assets.Tree, error) {
 	return all, nil
 }
 
-// ownerOf is the ssh user as "UID:GID", by the folder that was made for him: he
-// shall be able to remove what the engine puts there.
-func ownerOf(ctx context.Context, f Files, p assets.Place) (string, error) {
+// ownerOf is the ssh user, by the folder that was made for him: he shall be able
+// to remove what the engine puts there.
+func ownerOf(ctx context.Context, f Files, p assets.Place) (uid, gid int, err error) {
 	entries, err := f.ReadDir(ctx, path.Dir(p.Root))
 	if err != nil {
-		return "", fmt.Errorf("list assets: %w", err)
+		return 0, 0, fmt.Errorf("list assets: %w", err)
 	}
 	for _, e := range entries {
 		if e.Name() == path.Base(p.Root) {
-			if owner := files.Owner(e); owner != "" {
-				return owner, nil
-			}
+			uid, gid = files.Owner(e)
 		}
 	}
-	return "0:0", nil
+	return uid, gid, nil
 }
 
 // dropAssets removes the folders of versions that no container has any more.

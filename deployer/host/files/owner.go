@@ -2,20 +2,19 @@ package files
 
 import (
 	"io/fs"
-	"strconv"
 	"syscall"
 
 	"github.com/pkg/sftp"
 )
 
-// Owner returns whose a file is, as "UID:GID" of its host; "" where the door
-// does not tell.
-func Owner(info fs.FileInfo) string {
+// Owner returns whose a file is, by the numbers of its host; 0 and 0, which is
+// root, where the door does not tell.
+func Owner(info fs.FileInfo) (uid, gid int) {
 	switch s := info.Sys().(type) {
 	case *sftp.FileStat:
-		return strconv.FormatUint(uint64(s.UID), 10) + ":" + strconv.FormatUint(uint64(s.GID), 10)
+		return int(s.UID), int(s.GID)
 	case *syscall.Stat_t:
-		return strconv.FormatUint(uint64(s.Uid), 10) + ":" + strconv.FormatUint(uint64(s.Gid), 10)
+		return int(s.Uid), int(s.Gid)
 	}
-	return ""
+	return 0, 0
 }
