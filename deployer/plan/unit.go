@@ -53,10 +53,3 @@ func Beside(d *spec.Deploy, a spec.Accessory, secrets map[string]secret.Value) (
 	}
 	return r, files, proxyRun(d, a.Proxy.Run)
 }
-
-// Serves tells whether the host's proxy sends a route's requests to a
-// container, as far as it tells with the options that are wanted.
-func (h Host) Serves(want Route, c container.Observed) bool {
-	target, live := h.routed(want.Service)
-	return isTarget(c, target) && len(h.changed(live, want)) == 0
-}
