@@ -17,6 +17,7 @@
 //
 // `app health [PATH]` asks the running one and exits 0 or 1, for HEALTHCHECK.
 // `app task FOR CODE [WORDS]` is a program that ends by itself.
+// `app typed` says whether it is on a terminal, and repeats what is typed.
 // Called by the name rails it knows some of Rails' words: `rails jobs:…` is a
 // worker, `rails server` the web server, and any other (`rails db:migrate`) is
 // said, and the end.
@@ -43,6 +44,9 @@ func main() {
 	args := os.Args[1:]
 	if len(args) > 0 && args[0] == "health" {
 		os.Exit(health(args[1:]))
+	}
+	if len(args) > 0 && args[0] == "typed" {
+		os.Exit(typed())
 	}
 	if len(args) > 1 && args[0] == "task" {
 		os.Exit(task(args[1:]))
