@@ -51,6 +51,19 @@ func stories() map[string]story {
 				s.last(release.Succeeded)
 			},
 		},
+		"a followed tag that moved": {
+			before: settled(commit{sha: "c1", image: "v1", more: "  follow: [tag]\n"}),
+			do: func(s *daemon) {
+				s.world.Push("acme/shop:v1", fleettest.App{})
+				s.look(release.CauseReconcile)
+			},
+			end: func(s *daemon) {
+				s.runs("v1")
+				if s.last(release.Succeeded); len(s.world.Memory.Releases()) < 2 || len(images(s)) != 1 {
+					s.t.Errorf("%d releases, and the images %v", len(s.world.Memory.Releases()), images(s))
+				}
+			},
+		},
 		"stop-first roles": {
 			before: func(s *daemon) {
 				s.world.Gaps = true
