@@ -83,7 +83,7 @@ func (o operator) place(ctx context.Context, p *parts, ask operation.Ask) (byhan
 	}
 	return byhand.Place{
 		Mirrors: mirrored.By(p.registry),
-		Deploy:  deploy, Files: files, Settings: s, Pool: p.pool, Store: o.d.store, Unique: unique, Log: o.d.o.Log,
+		Deploy:  deploy, Files: files, Settings: s, Pool: p.pool, Store: o.d.store, Unique: unique, Log: o.d.o.Log, Binary: o.d.o.Binary,
 		Address: func(at reach.Address) (host.Address, error) { return address(p.conf, at) },
 		Fleet:   p.fleet, Dumps: backups.Folder(p.conf.DataDir),
 	}, err
@@ -140,7 +140,7 @@ func (b *ByHand) Operate(ctx context.Context, ask operation.Ask, who operation.C
 func (b *ByHand) place() byhand.Place {
 	return byhand.Place{
 		Mirrors: b.mirrors,
-		Deploy:  b.local.checkout.Deploy, Files: b.local.files, Settings: b.local.settings(), Pool: b.local.pool, Unique: unique, Log: b.local.o.Log,
+		Deploy:  b.local.checkout.Deploy, Files: b.local.files, Settings: b.local.settings(), Pool: b.local.pool, Unique: unique, Log: b.local.o.Log, Binary: b.local.o.Binary,
 		Address: func(at reach.Address) (host.Address, error) { return address(&b.conf, at) },
 		Fleet:   b.local.fleet,
 	}

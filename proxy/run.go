@@ -152,9 +152,12 @@ func listenControl(ctx context.Context, s settings, log *slog.Logger) ([]net.Lis
 func serve(ctx context.Context, log *slog.Logger, r *router.Router, endpoints []endpoint, background func(context.Context) error, begun func() error) error {
 	quiet := slog.NewLogLogger(log.Handler(), slog.LevelDebug) // clients' broken handshakes are no news
 	var servers []*http.Server
+	leaving := &leaving{}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, e := range endpoints {
-		s := &http.Server{Handler: e.handler, TLSConfig: e.tls, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleClient, ErrorLog: quiet}
+		s := &http.Server{
+			Handler: leaving.over(e.handler), TLSConfig: e.tls, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleClient, ErrorLog: quiet, ConnState: leaving.count,
+		}
 		servers = append(servers, s)
 		group.Go(func() error { return e.serve(s) })
 	}
@@ -172,7 +175,12 @@ func serve(ctx context.Context, log *slog.Logger, r *router.Router, endpoints []
 			limit = drainForSuccessor
 		}
 		log.Info("proxy ending", "drain", limit.String())
-		shutdown(servers, r, limit)
+		end, cancel := context.WithTimeout(context.Background(), limit)
+		defer cancel()
+		if limit == drainForSuccessor {
+			leaving.leave(end, endpoints)
+		}
+		shutdown(end, servers, r)
 		return nil
 	})
 	err := group.Wait()
@@ -186,15 +194,13 @@ func (e endpoint) serve(s *http.Server) (err error) {
 	} else {
 		err = s.Serve(e.listener)
 	}
-	if errors.Is(err, http.ErrServerClosed) {
+	if errors.Is(err, http.ErrServerClosed) || errors.Is(err, net.ErrClosed) { // closed by nobody but us
 		return nil
 	}
 	return fmt.Errorf("serve %s: %w", e.listener.Addr(), err)
 }
 
-func shutdown(servers []*http.Server, r *router.Router, limit time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
+func shutdown(ctx context.Context, servers []*http.Server, r *router.Router) {
 	var group errgroup.Group
 	for _, s := range servers {
 		group.Go(func() error { return s.Shutdown(ctx) })

@@ -97,7 +97,7 @@ func (p *process) upgrade(program []byte) (string, error) {
 // the slowest waited.
 func (p *process) visitors() (leave func() (asked int, slowest time.Duration, err error)) {
 	ctx, stop := context.WithCancel(p.t.Context())
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}
+	client := fresh()
 	var mu sync.Mutex
 	var asked int
 	var slowest time.Duration
@@ -148,7 +148,7 @@ func TestAnUpgradeRefusesNoConnectionAndCutsNoRequest(t *testing.T) {
 	defer target.Close()
 	p.must("deploy", "shop", "--target", target.Listener.Addr().String())
 	slow := make(chan error, 1)
-	go func() { slow <- ask(http.DefaultClient, p.url+"/slow") }()
+	go func() { slow <- ask(fresh(), p.url+"/slow") }()
 	<-arrived
 
 	leave := p.visitors()
@@ -167,7 +167,7 @@ func TestAnUpgradeRefusesNoConnectionAndCutsNoRequest(t *testing.T) {
 		}
 	}
 	// The old process has its last request still, and others are served meanwhile.
-	if err := ask(http.DefaultClient, p.url+"/"); err != nil {
+	if err := ask(fresh(), p.url+"/"); err != nil {
 		t.Errorf("while the old program ends: %v", err)
 	}
 	close(let)
@@ -200,7 +200,7 @@ func TestAProgramThatIsNoProxyChangesNothing(t *testing.T) {
 			t.Errorf("%s: %q", name, said)
 		}
 	}
-	if err := ask(http.DefaultClient, p.url+"/"); err != nil {
+	if err := ask(fresh(), p.url+"/"); err != nil {
 		t.Error(err)
 	}
 	if left, err := filepath.Glob(p.path + ".[nb]*"); err != nil || len(left) > 0 {
@@ -209,4 +209,9 @@ func TestAProgramThatIsNoProxyChangesNothing(t *testing.T) {
 	if said, err := p.upgrade(p.program("new")); err != nil {
 		t.Errorf("a proxy after that: %q, %v", said, err)
 	}
+}
+
+// fresh makes a connection per request.
+func fresh() *http.Client {
+	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}
 }

@@ -17,6 +17,9 @@ import (
 
 // Do carries out an ask; keeper takes its locks.
 func (b Place) Do(ctx context.Context, keeper *lock.Keeper, ask operation.Ask, who operation.Caller) error {
+	if ask.Verb.OfProxy() {
+		return b.Proxies(keeper).Do(ctx, ask, who)
+	}
 	if !ask.Verb.OfAccessory() {
 		return b.Service(keeper).Do(ctx, ask, who)
 	}

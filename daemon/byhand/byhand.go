@@ -14,6 +14,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer"
 	"github.com/fairlead-deploy/fairlead/deployer/host"
 	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
+	"github.com/fairlead-deploy/fairlead/deployer/host/program"
 	"github.com/fairlead-deploy/fairlead/deployer/lock"
 	"github.com/fairlead-deploy/fairlead/deployer/mirrored"
 	"github.com/fairlead-deploy/fairlead/deployer/operate"
@@ -44,6 +45,8 @@ type Place struct {
 	Store *store.Store
 	// Unique makes a word that was never used before.
 	Unique func() string
+	// Binary is the program that proxies are made of.
+	Binary program.Binary
 	Log    *slog.Logger
 }
 

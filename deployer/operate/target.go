@@ -114,7 +114,7 @@ func (w *work) hosts() []string {
 	whole := []operation.Verb{
 		operation.Details, operation.Remove, operation.ServerExec, operation.ServerBootstrap, operation.RegistryLogin, operation.RegistryLogout,
 	}
-	if w.ask.Accessory != "" || !slices.Contains(whole, w.ask.Verb) || w.ask.Primary || len(w.ask.Roles) > 0 {
+	if w.ask.Accessory != "" || !slices.Contains(whole, w.ask.Verb) && !w.ask.Verb.OfProxy() || w.ask.Primary || len(w.ask.Roles) > 0 {
 		return list
 	}
 	for _, a := range w.Deploy.Accessories {

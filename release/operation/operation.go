@@ -110,6 +110,8 @@ type Ask struct {
 	Lines   int           `json:"lines,omitempty"`   // of Audit; 0 is 50
 	Stop    bool          `json:"stop,omitempty"`    // of Stale
 	Install bool          `json:"install,omitempty"` // of ServerBootstrap
+	Kind    string        `json:"kind,omitempty"`    // of ProxyUse
+	Force   bool          `json:"force,omitempty"`   // of ProxyRemove
 
 	// Accessory is one's name in deploy.yml, or "all".
 	Accessory string `json:"accessory,omitempty"`
@@ -157,7 +159,7 @@ type Log struct {
 // Check tells what is wrong with an ask, "" when nothing is.
 func (a Ask) Check() string {
 	switch {
-	case !slices.Contains(verbs(), a.Verb):
+	case !slices.Contains(verbs(), a.Verb) && !slices.Contains(proxyVerbs(), a.Verb):
 		return "unknown verb " + strings.ToValidUTF8(string(a.Verb), "?")
 	case a.Verb.OfAccessory() && a.Accessory == "":
 		return "it is not said which accessory"
@@ -169,6 +171,8 @@ func (a Ask) Check() string {
 		return "it is not said which lines"
 	case a.Verb == RemoveContainer && a.Version == "":
 		return "no version is given"
+	case a.Verb == ProxyUse && a.Kind != KindFairlead && a.Kind != KindKamalProxy:
+		return "a proxy is " + KindFairlead + " or " + KindKamalProxy
 	case a.Verb == LockAcquire && a.Message == "":
 		return "a lock needs a message that says why"
 	case a.Retain != nil && *a.Retain < 0, a.Lines < 0, a.Log != nil && a.Log.Lines < 0, a.Drain < 0:
