@@ -33,13 +33,8 @@ func (e engine) CopyFrom(ctx context.Context, id, from string, read func(tar io.
 	return read(stream)
 }
 
-// Unpack is CopyTo: the fleet's files have no owners.
-func (e engine) Unpack(ctx context.Context, id, dir string, stream io.Reader) error {
-	return e.CopyTo(ctx, id, dir, stream)
-}
-
 // CopyTo unpacks into a folder of the host that is mounted there. What breaks
-// off has unpacked half.
+// off has unpacked half. The fleet's files have no owners.
 func (e engine) CopyTo(ctx context.Context, id, dir string, stream io.Reader) error {
 	entries, err := disk.Entries(stream)
 	if err != nil {

@@ -70,13 +70,6 @@ func (g guarded) CopyTo(ctx context.Context, id, dir string, tar io.Reader) erro
 	return g.h.Archives.CopyTo(ctx, id, dir, tar)
 }
 
-func (g guarded) Unpack(ctx context.Context, id, dir string, tar io.Reader) error {
-	if err := g.ok(ctx); err != nil {
-		return err
-	}
-	return g.h.Archives.Unpack(ctx, id, dir, tar)
-}
-
 func (g guarded) CopyFrom(ctx context.Context, id, path string, read func(tar io.Reader) error) error {
 	return g.h.Archives.CopyFrom(ctx, id, path, read)
 }

@@ -81,10 +81,9 @@ type Loader interface {
 
 // Archives are the files in containers, running or not, as tar streams.
 type Archives interface {
-	// CopyTo unpacks a stream into a folder of a container, through its mounts.
+	// CopyTo unpacks a stream into a folder of a container, through its mounts,
+	// with the stream's owners.
 	CopyTo(ctx context.Context, id, dir string, tar io.Reader) error
-	// Unpack is CopyTo that keeps the stream's owners.
-	Unpack(ctx context.Context, id, dir string, tar io.Reader) error
 	// CopyFrom passes a file or folder to read.
 	CopyFrom(ctx context.Context, id, path string, read func(tar io.Reader) error) error
 }

@@ -102,7 +102,7 @@ func carryMounted(ctx context.Context, h Host, u plan.Unit, list []plan.File) (e
 	if err := w.Close(); err != nil {
 		return err
 	}
-	return h.Archives.Unpack(ctx, id, "/", &out)
+	return h.Archives.CopyTo(ctx, id, "/", &out)
 }
 
 // sourceOf is where on the host a file or folder is, as the accessory mounts it.

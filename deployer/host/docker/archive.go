@@ -16,17 +16,8 @@ const copyTimeout = 10 * time.Minute
 // container's user up among those of their host. ErrNotFound where the folder
 // is missing.
 func (e *Engine) CopyTo(ctx context.Context, id, dir string, tar io.Reader) error {
-	return e.Unpack(ctx, id, dir, tar)
-}
-
-// Unpack is CopyTo.
-func (e *Engine) Unpack(ctx context.Context, id, dir string, tar io.Reader) error {
-	return e.unpack(ctx, id, client.CopyToContainerOptions{DestinationPath: dir, Content: tar})
-}
-
-func (e *Engine) unpack(ctx context.Context, id string, o client.CopyToContainerOptions) error {
-	return e.call(ctx, "copy to "+short(id)+":"+o.DestinationPath, copyTimeout, func(ctx context.Context, s *session) error {
-		_, err := s.cli.CopyToContainer(ctx, id, o)
+	return e.call(ctx, "copy to "+short(id)+":"+dir, copyTimeout, func(ctx context.Context, s *session) error {
+		_, err := s.cli.CopyToContainer(ctx, id, client.CopyToContainerOptions{DestinationPath: dir, Content: tar})
 		return err
 	})
 }
