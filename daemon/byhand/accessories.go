@@ -20,6 +20,9 @@ func (b Place) Do(ctx context.Context, keeper *lock.Keeper, ask operation.Ask, w
 	if ask.Verb.OfProxy() {
 		return b.Proxies(keeper).Do(ctx, ask, who)
 	}
+	if ask.Verb == operation.Eject {
+		return b.Ejector(keeper).Do(ctx, ask, who)
+	}
 	if !ask.Verb.OfAccessory() {
 		return b.Service(keeper).Do(ctx, ask, who)
 	}

@@ -7,6 +7,7 @@ package byhand
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -72,7 +73,9 @@ func (b Place) connect(ctx context.Context, name string) (operate.Host, error) {
 	if err != nil {
 		return operate.Host{}, err
 	}
-	if err := h.Ping(ctx); err != nil {
+	// A host without an engine is one that `server bootstrap` makes ready; to
+	// any other verb its first question tells.
+	if err := h.Ping(ctx); err != nil && !errors.Is(err, docker.ErrUnavailable) {
 		return operate.Host{}, err
 	}
 	e := h.Engine()

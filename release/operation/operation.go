@@ -82,7 +82,7 @@ func verbs() []Verb {
 	return []Verb{
 		Exec, Logs, Details, Containers, Images, Version, Stale, Start, Stop, Maintenance, Live, RemoveApp, RemoveContainer,
 		RemoveContainers, RemoveImages, Remove, PruneContainers, PruneImages, Prune, Audit, LockStatus, LockAcquire, LockRelease,
-		ServerExec, ServerBootstrap, RegistryLogin, RegistryLogout,
+		ServerExec, ServerBootstrap, RegistryLogin, RegistryLogout, Eject,
 		AccessoryBoot, AccessoryReboot, AccessoryStart, AccessoryStop, AccessoryRestart, AccessoryRemove, AccessoryFiles, AccessoryPull,
 		AccessoryDropImage, AccessoryDropFolder, AccessoryBackup, AccessoryBackups, AccessoryRestore,
 	}

@@ -25,7 +25,7 @@ func Looks() []*cobra.Command { return []*cobra.Command{newDetails(), newAudit()
 
 // Acts are those that may change something.
 func Acts() []*cobra.Command {
-	return []*cobra.Command{newApp(), newAccessory(), newProxy(), newLock(), newPrune(), newServer(), newRegistry(), newRemove()}
+	return []*cobra.Command{newApp(), newAccessory(), newProxy(), newLock(), newPrune(), newServer(), newRegistry(), newRemove(), newEject()}
 }
 
 // chosen are the flags by which all verbs choose what they are about.
