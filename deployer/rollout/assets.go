@@ -79,7 +79,7 @@ func carry(ctx context.Context, h Host, to string, write func(io.Writer) error) 
 	var wg abreast.Group
 	var copied, written error
 	wg.Go(func() {
-		copied = h.Archives.Unpack(ctx, to, inHelper, in)
+		copied = h.Archives.CopyTo(ctx, to, inHelper, in)
 		_ = in.CloseWithError(errors.Join(errHungUp, copied)) // a pipe's does not fail
 	})
 	wg.Go(func() {
