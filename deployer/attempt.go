@@ -136,21 +136,21 @@ func (a *attempt) run(ctx context.Context) error {
 // read loads deploy.yml and finds the release that this attempt goes on with,
 // or begins a new one.
 func (a *attempt) read(ctx context.Context) error {
-	settings, ok := a.d.o.Settings(a.lane.at.repo)
+	settings, ok := a.d.o.Settings(a.lane.at.Repo)
 	if !ok {
-		return fmt.Errorf("repository %s is not configured any more", a.lane.at.repo)
+		return fmt.Errorf("repository %s is not configured any more", a.lane.at.Repo)
 	}
 	a.settings = settings
 	req := a.s.req
-	name := release.Lane{Service: a.lane.at.repo, Destination: req.Destination}
+	name := release.Lane{Service: a.lane.at.Repo, Destination: req.Destination}
 	deploy, warnings, err := spec.Load(a.s.files, settings.Reading(ctx, req))
 	if err == nil {
 		service := release.Lane{Service: deploy.Service, Destination: req.Destination}
-		if err = a.d.own(service, a.lane.at); err == nil {
+		if err = a.d.claims.Own(service, a.lane.at); err == nil {
 			a.deploy, name, a.owned = deploy, service, true
 			err = policy.Check(deploy, settings.Policy)
 		}
-	} else if service, ok := a.d.owned(a.lane.at); ok {
+	} else if service, ok := a.d.claims.Of(a.lane.at); ok {
 		name, a.owned = service, true // as its file said when it could be read
 	}
 	a.warnings = warnings

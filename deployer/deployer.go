@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"iter"
-	"maps"
 	"math/rand/v2"
 	"sync"
 	"time"
 
+	"github.com/fairlead-deploy/fairlead/deployer/claim"
 	"github.com/fairlead-deploy/fairlead/deployer/lock"
 	"github.com/fairlead-deploy/fairlead/deployer/queue"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
@@ -32,19 +32,19 @@ type Deployer struct {
 
 	mu      sync.Mutex
 	lanes   map[place]*lane
-	names   map[release.Lane]place // whose service it is
+	claims  claim.Table // whose service it is
 	stopped bool
 	random  *rand.Rand
 }
 
 // place is where a lane comes from, before its deploy.yml is read.
-type place struct{ repo, destination string }
+type place = claim.Place
 
 // New makes a Deployer; Run starts it.
 func New(o Options) *Deployer {
 	return &Deployer{
 		o: o, keeper: lock.NewKeeper(o.Log), born: make(chan *lane, 64),
-		lanes: map[place]*lane{}, names: map[release.Lane]place{}, random: o.Rand,
+		lanes: map[place]*lane{}, random: o.Rand,
 	}
 }
 
@@ -74,7 +74,7 @@ type submission struct {
 // Submit asks for a revision. It returns at once: the lane records what comes
 // of it. Of several requests that wait, only the newest is worked on.
 func (d *Deployer) Submit(ctx context.Context, req release.Request, files fs.FS) error {
-	l, err := d.lane(ctx, place{req.Revision.Repo, req.Destination})
+	l, err := d.lane(ctx, place{Repo: req.Revision.Repo, Destination: req.Destination})
 	if err != nil {
 		return fmt.Errorf("submit: %w", err)
 	}
@@ -146,31 +146,6 @@ func (d *Deployer) lane(ctx context.Context, p place) (*lane, error) {
 	}
 	d.lanes[p] = l
 	return l, nil
-}
-
-// owned returns the service that a place had last.
-func (d *Deployer) owned(p place) (release.Lane, bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for name, owner := range d.names {
-		if owner == p {
-			return name, true
-		}
-	}
-	return release.Lane{}, false
-}
-
-// own makes a service the place's, or says whose it is: two repositories that
-// deploy one service would undo each other for ever.
-func (d *Deployer) own(name release.Lane, p place) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if other, ok := d.names[name]; ok && other != p {
-		return fmt.Errorf("service %s is already deployed by repository %s; give one of them another `service:` or `destination:`", name, other.repo)
-	}
-	maps.DeleteFunc(d.names, func(_ release.Lane, owner place) bool { return owner == p })
-	d.names[name] = p
-	return nil
 }
 
 // draw gives four hex digits of randomness for a release id.

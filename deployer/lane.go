@@ -71,7 +71,7 @@ func (l *lane) pause() time.Duration {
 // attempt works on one submission to its end, and returns what must be tried
 // again later, if anything.
 func (l *lane) attempt(ctx context.Context, s submission) (again *submission) {
-	a := &attempt{d: l.d, lane: l, s: s, log: l.d.o.Log.With("repo", l.at.repo)}
+	a := &attempt{d: l.d, lane: l, s: s, log: l.d.o.Log.With("repo", l.at.Repo)}
 	err := a.contained(ctx, a.run)
 	if first, ok := errors.AsType[*earlierError](err); ok {
 		a = &attempt{d: l.d, lane: l, s: first.submission, tip: s.req.Revision.SHA, log: a.log}

@@ -23,7 +23,7 @@ func (d *Deployer) Preview(ctx context.Context, req release.Request, files fs.FS
 // preview plans for the tip or, where its sha is given, for what goes before it.
 func (d *Deployer) preview(ctx context.Context, s submission, tip string) (release.Plan, error) {
 	req := s.req
-	l := &lane{d: d, at: place{req.Revision.Repo, req.Destination}}
+	l := &lane{d: d, at: place{Repo: req.Revision.Repo, Destination: req.Destination}}
 	a := &attempt{d: d, lane: l, s: s, tip: tip, log: d.o.Log, dry: true}
 	if err := a.read(ctx); err != nil {
 		if first, ok := errors.AsType[*earlierError](err); ok {
@@ -75,7 +75,7 @@ func (d *Deployer) Hosts(ctx context.Context) (names []string) {
 	lanes := slices.Collect(maps.Values(d.lanes))
 	d.mu.Unlock()
 	for _, l := range lanes {
-		settings, ok := d.o.Settings(l.at.repo)
+		settings, ok := d.o.Settings(l.at.Repo)
 		if last, seen := l.queue.Last(); ok && seen {
 			if deploy, _, err := spec.Load(last.Files, settings.Reading(ctx, last.Request)); err == nil {
 				names = append(names, deploy.Hosts()...)
@@ -88,7 +88,7 @@ func (d *Deployer) Hosts(ctx context.Context) (names []string) {
 // last returns the newest submission of the request's repository.
 func (d *Deployer) last(req release.Request) (submission, error) {
 	d.mu.Lock()
-	l, ok := d.lanes[place{req.Revision.Repo, req.Destination}]
+	l, ok := d.lanes[place{Repo: req.Revision.Repo, Destination: req.Destination}]
 	d.mu.Unlock()
 	if ok {
 		if last, ok := l.queue.Last(); ok {
