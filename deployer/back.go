@@ -165,5 +165,5 @@ func (w *work) touchable(stages []plan.Stage, o plan.Observed) ([]plan.Stage, er
 // stands tells how each host stands where not all are alike.
 func (w *work) stands(ctx context.Context) {
 	o := w.look(ctx)
-	w.r.Hosts = plan.Standing(w.desired, o, w.plan(o), plan.Back(w.desired, o, w.base))
+	w.r.Hosts = history.Standing(w.desired, o, w.plan(o), plan.Back(w.desired, o, w.base))
 }

@@ -128,3 +128,21 @@ func Unwell(r release.Release) []string {
 	}
 	return hosts
 }
+
+// Standing tells how each host of d stands in the middle of a rollout: forward
+// and back are what is left to do either way.
+func Standing(d plan.Desired, o plan.Observed, forward, back plan.Plan) (hosts []release.HostOutcome) {
+	for _, name := range d.Hosts() {
+		h := release.HostOutcome{Host: name, State: "unknown"}
+		switch {
+		case o.Hosts[name].Err != nil:
+			h.State, h.Detail = "unreachable", o.Hosts[name].Err.Error()
+		case !back.Touches(name):
+			h.State = "old"
+		case !forward.Touches(name):
+			h.State = "new"
+		}
+		hosts = append(hosts, h)
+	}
+	return hosts
+}

@@ -61,21 +61,3 @@ func Again(d Desired, o Observed, u Unit) []Step {
 	}
 	return append(steps, create)
 }
-
-// Standing tells how each host of d stands in the middle of a rollout: forward
-// and back are what is left to do either way.
-func Standing(d Desired, o Observed, forward, back Plan) (hosts []release.HostOutcome) {
-	for _, name := range d.Hosts() {
-		h := release.HostOutcome{Host: name, State: "unknown"}
-		switch {
-		case o.Hosts[name].Err != nil:
-			h.State, h.Detail = "unreachable", o.Hosts[name].Err.Error()
-		case !back.Touches(name):
-			h.State = "old"
-		case !forward.Touches(name):
-			h.State = "new"
-		}
-		hosts = append(hosts, h)
-	}
-	return hosts
-}
