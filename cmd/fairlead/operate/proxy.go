@@ -265,12 +265,16 @@ Exit status: 0, 1 when a host could not be read (the others are), 130 after Ctrl
 func newBootConfig() *cobra.Command {
 	return &cobra.Command{
 		Use: "boot_config", Short: "Deprecated: write proxy.run in deploy.yml", Hidden: true, DisableFlagParsing: true,
-		Long: `Boot_config was Kamal's way to say how a proxy is run, host by host, before deploy.yml
-had proxy.run. Fairlead reads deploy.yml alone.
+		Long: `Boot_config was Kamal's way to say how a proxy is run, before deploy.yml had
+proxy.run. Fairlead reads deploy.yml alone:
 
   proxy: { run: { http_port: 8080, log_max_size: 50m, options: { memory: 256m } } }
 
-then fairlead proxy reboot. Exit status: 1.`,
+and after the push:
+
+  fairlead proxy reboot
+
+Exit status: 1.`,
 		RunE: func(*cobra.Command, []string) error {
 			return command.Hint("write `proxy: { run: { http_port: …, options: {…} } }` in deploy.yml, push, and `fairlead proxy reboot`",
 				"boot_config is deprecated by Kamal, and not read by Fairlead")
