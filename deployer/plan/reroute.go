@@ -1,6 +1,9 @@
 package plan
 
-import "github.com/fairlead-deploy/fairlead/release"
+import (
+	"github.com/fairlead-deploy/fairlead/deployer/container"
+	"github.com/fairlead-deploy/fairlead/release"
+)
 
 // routeReasons says what is done about the route of a container that runs as
 // wanted, and why.
