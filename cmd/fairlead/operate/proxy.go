@@ -270,9 +270,9 @@ proxy.run. Fairlead reads deploy.yml alone:
 
   proxy: { run: { http_port: 8080, log_max_size: 50m, options: { memory: 256m } } }
 
-and after the push:
+and after the push fairlead proxy reboot. This verb only says so:
 
-  fairlead proxy reboot
+  fairlead proxy boot_config get
 
 Exit status: 1.`,
 		RunE: func(*cobra.Command, []string) error {
