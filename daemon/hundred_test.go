@@ -25,6 +25,7 @@ import (
 
 	"github.com/fairlead-deploy/fairlead/daemon/config"
 	"github.com/fairlead-deploy/fairlead/daemon/hosttest"
+	"github.com/fairlead-deploy/fairlead/daemon/registries"
 	"github.com/fairlead-deploy/fairlead/deployer"
 	"github.com/fairlead-deploy/fairlead/deployer/host"
 	fleetssh "github.com/fairlead-deploy/fairlead/deployer/host/ssh"
@@ -105,7 +106,7 @@ func (f *fleetOf) open(s *store.Store, err error) {
 		Jitter:   func() time.Duration { return time.Duration(f.daemon.random.Float64() * float64(100*time.Millisecond)) },
 		Unique:   unique, Dial: f.dial,
 	}, f.daemon.o.Log)
-	reg, err := newRegistry(f.conf)
+	reg, err := registries.Open(f.conf)
 	if err != nil {
 		f.t.Fatal(err)
 	}

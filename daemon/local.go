@@ -16,6 +16,7 @@ import (
 
 	"github.com/fairlead-deploy/fairlead/daemon/config"
 	"github.com/fairlead-deploy/fairlead/daemon/ownssh"
+	"github.com/fairlead-deploy/fairlead/daemon/registries"
 	"github.com/fairlead-deploy/fairlead/daemon/secrets"
 	"github.com/fairlead-deploy/fairlead/deployer"
 	"github.com/fairlead-deploy/fairlead/deployer/host"
@@ -103,7 +104,7 @@ func (l *Local) wire(ctx context.Context, state string) error {
 	if l.pool, err = l.connections(ctx, &conf, random.Float64); err != nil {
 		return err
 	}
-	reg, err := newRegistry(&conf)
+	reg, err := registries.Open(&conf)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/daemon/builders"
 	"github.com/fairlead-deploy/fairlead/daemon/byhand"
 	"github.com/fairlead-deploy/fairlead/daemon/config"
+	"github.com/fairlead-deploy/fairlead/daemon/registries"
 	"github.com/fairlead-deploy/fairlead/deployer"
 	"github.com/fairlead-deploy/fairlead/deployer/host"
 	"github.com/fairlead-deploy/fairlead/deployer/lock"
@@ -110,7 +111,7 @@ func OpenByHand(ctx context.Context, c *Checkout, o LocalOptions) (*ByHand, erro
 	if b.local.pool, err = b.local.connections(ctx, &b.conf, random.Float64); err != nil {
 		return nil, errors.Join(err, b.local.Close())
 	}
-	reg, err := newRegistry(&b.conf)
+	reg, err := registries.Open(&b.conf)
 	if err != nil {
 		return nil, errors.Join(err, b.local.Close())
 	}
@@ -154,7 +155,7 @@ func (b *ByHand) Build(ctx context.Context, ask builders.Ask, tell func(line str
 	if err != nil {
 		return err
 	}
-	reg, err := newRegistry(&b.conf)
+	reg, err := registries.Open(&b.conf)
 	if err != nil {
 		return err
 	}

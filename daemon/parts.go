@@ -15,6 +15,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/daemon/byhand"
 	"github.com/fairlead-deploy/fairlead/daemon/config"
 	"github.com/fairlead-deploy/fairlead/daemon/fanout"
+	"github.com/fairlead-deploy/fairlead/daemon/registries"
 	"github.com/fairlead-deploy/fairlead/daemon/secrets"
 	"github.com/fairlead-deploy/fairlead/deployer"
 	"github.com/fairlead-deploy/fairlead/deployer/accessory/backup"
@@ -58,7 +59,7 @@ func (d *Daemon) make(ctx context.Context, c *config.Config) (_ *parts, err erro
 			err = errors.Join(err, p.close())
 		}
 	}()
-	if p.registry, err = newRegistry(c); err != nil {
+	if p.registry, err = registries.Open(c); err != nil {
 		return nil, err
 	}
 	p.fleet = newFleet(p.pool, c, d.o.Binary, d.o.Log, p.registry)
@@ -140,18 +141,6 @@ func (d *Daemon) deployed(ctx context.Context, project string) (release.Revision
 		return release.Revision{}, false, err
 	}
 	return list[0].Revision, true, nil
-}
-
-func newRegistry(c *config.Config) (*registry.Client, error) {
-	hosts := map[string]registry.Host{}
-	for name, r := range c.Registries {
-		h, err := registryHost(r)
-		if err != nil {
-			return nil, fmt.Errorf("registries.%s: %w", name, err)
-		}
-		hosts[name] = h
-	}
-	return registry.New(registry.Options{Hosts: hosts})
 }
 
 // confided is settings whose secrets the daemon's confidant hears of.

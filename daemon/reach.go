@@ -13,6 +13,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/daemon/commits"
 	"github.com/fairlead-deploy/fairlead/daemon/config"
 	"github.com/fairlead-deploy/fairlead/daemon/ownssh"
+	"github.com/fairlead-deploy/fairlead/daemon/registries"
 	"github.com/fairlead-deploy/fairlead/deployer/host"
 	"github.com/fairlead-deploy/fairlead/deployer/reach"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
@@ -34,7 +35,7 @@ type Reach struct {
 
 // NewReach makes a Reach. Nothing is dialled yet. Close must be called.
 func NewReach(c *config.Config, log *slog.Logger, jitter func() float64) (*Reach, error) {
-	reg, err := newRegistry(c)
+	reg, err := registries.Open(c)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,6 @@ import (
 	"github.com/fairlead-deploy/fairlead/daemon/fanout"
 	"github.com/fairlead-deploy/fairlead/deployer"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
-	"github.com/fairlead-deploy/fairlead/internal/registry"
 	"github.com/fairlead-deploy/fairlead/internal/secret"
 	"github.com/fairlead-deploy/fairlead/notify"
 	"github.com/fairlead-deploy/fairlead/notify/outbox"
@@ -220,23 +219,6 @@ func webhookTo(h *config.Hook) (*webhook.Webhook, error) {
 		}
 	}
 	return webhook.New(cfg)
-}
-
-func registryHost(r config.Registry) (registry.Host, error) {
-	password, err := r.MirrorPassword.Resolve()
-	if err != nil {
-		return registry.Host{}, err
-	}
-	h := registry.Host{Mirror: r.Mirror, MirrorAuth: registry.Auth{Username: r.MirrorUser, Password: password}, Insecure: r.Insecure}
-	if r.CA == "" {
-		return h, nil
-	}
-	pem, err := os.ReadFile(r.CA)
-	if err != nil {
-		return h, fmt.Errorf("read ca: %w", err)
-	}
-	h.CA = pem
-	return h, nil
 }
 
 // ownerID names this installation in the locks it takes. It is made once and
