@@ -175,6 +175,12 @@ func TestBothVolumesHoldWhatBothVersionsNeed(t *testing.T) {
 	d.holds(t, "v3", "index=3", "css/a-1=a1", "css/a-2=a2", "css/now=-> a-2")
 }
 
+func TestAnEngineMayCallTheFolderADot(t *testing.T) {
+	d := disk{}
+	d.bridge(t, "v1", "", image(t, entry{name: "./"}, entry{name: "./css/"}, entry{name: "./css/a", content: "a"}, entry{name: "./b", content: "b"}))
+	d.holds(t, "v1", "css/a=a", "b=b")
+}
+
 func TestAFileNeverTakesThePlaceOfAFolderOfTheOtherVersion(t *testing.T) {
 	d := disk{}
 	d.bridge(t, "v1", "", image(t, entry{name: "assets/app", content: "file"}))

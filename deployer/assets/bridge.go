@@ -176,10 +176,14 @@ func (v volume) link(files Tree, folder string) error {
 	return nil
 }
 
-// below returns a name of an engine's archive without its first folder; false
-// for that folder itself.
+// below returns a name of an engine's archive without its first folder, which
+// is "." where a folder's content was asked for; false for that folder itself.
 func below(name string) (string, bool) {
-	_, rest, _ := strings.Cut(strings.TrimPrefix(path.Clean("/"+name), "/"), "/")
+	first, rest, _ := strings.Cut(strings.TrimPrefix(name, "/"), "/")
+	if first == ".." {
+		return "", false
+	}
+	rest = strings.TrimPrefix(path.Clean("/"+rest), "/")
 	return rest, rest != ""
 }
 
