@@ -12,4 +12,6 @@ const (
 
 // LeavesServers tells whether what a hold found on the servers stays as it is,
 // stopped or gone. Other holds keep the last good release running.
-func (h Hold) LeavesServers() bool { return slices.Contains([]string{WhyStopped, WhyRemoved, WhyEjected}, h.Why) }
+func (h Hold) LeavesServers() bool {
+	return slices.Contains([]string{WhyStopped, WhyRemoved, WhyEjected}, h.Why)
+}

@@ -26,8 +26,6 @@ func over() map[string]int {
 	return map[string]int{
 		"deployer/spec":             3200, // lines
 		"watcher/mirror":            3000, // lines
-		"deployer/plan.backProxied": 6,    // parameters
-		"deployer/plan.backPlain":   6,    // parameters
 	}
 }
 
