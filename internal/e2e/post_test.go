@@ -183,6 +183,8 @@ func TestThePostsFilesAndCommandsWorkAsTheyStand(t *testing.T) {
 		}
 	}
 	serves(second)
+	s.says(0, "is live", "resume", "--follow")
+	runs(s.hosts[0], "web", "myapp-web-"+second)
 	if out := s.only("app", "exec", "bin/rails console"); !strings.Contains(out, "rails console") {
 		t.Errorf("bin/rails console says %q", out)
 	}
