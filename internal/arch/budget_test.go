@@ -24,8 +24,8 @@ const (
 // One that is no longer needed fails too, so that the list only gets shorter.
 func over() map[string]int {
 	return map[string]int{
-		"deployer/spec":             3200, // lines
-		"watcher/mirror":            3000, // lines
+		"deployer/spec":  3200, // lines
+		"watcher/mirror": 3000, // lines
 	}
 }
 
