@@ -75,7 +75,7 @@ func thePost(t *testing.T) *scenario {
 	s := begin(t, "myapp")
 	s.mirrored()
 	s.write("secrets", secretsOfThePost)
-	s.settings["allow"] = "[hooks, commands]"
+	s.settings["allow"] = "[hooks, accessories]"
 	for repository, make := range map[string]func(context.Context, string) (fleet.Image, error){
 		"library/postgres:15": fleet.Postgres, "library/redis:7-alpine": fleet.Redis,
 	} {
@@ -208,7 +208,8 @@ func TestThePostsFilesAndCommandsWorkAsTheyStand(t *testing.T) {
 	})
 	t.Run("hooks", func(t *testing.T) {
 		s := s.in(t)
-		s.ends(s.commit(s.over(production, s.block("hooks"), quick)), release.Succeeded)
+		sha := s.commit(s.over(production, s.block("hooks"), quick))
+		s.ends(sha, release.Succeeded)
 		s.says(0, "rails sitemap:refresh", "history", "--json")
 	})
 	t.Run("accessories", func(t *testing.T) {
@@ -236,7 +237,7 @@ func (s *scenario) follows(args ...string) {
 	}
 	lines := bufio.NewScanner(out)
 	for len(missing) > 0 && lines.Scan() {
-		maps.DeleteFunc(missing, func(addr string, _ bool) bool { return strings.HasPrefix(lines.Text(), addr+" ") })
+		maps.DeleteFunc(missing, func(addr string, _ bool) bool { return strings.Contains(lines.Text(), " "+addr+" ") })
 	}
 	if len(missing) > 0 {
 		s.Errorf("%v: not a line of %v", args, slices.Collect(maps.Keys(missing)))
