@@ -122,7 +122,8 @@ func TestAContainerReadBackDiffersInNothingFromWhatWasAskedFor(t *testing.T) {
 	for name, flags := range options() {
 		for kind, image := range map[string]string{"rich image": rich, "plain image": plain} {
 			t.Run(name+", "+kind, func(t *testing.T) {
-				spec := container.Spec{Image: image, Network: network}
+				// Whose a container is, each of ours says itself, whatever its image says.
+				spec := container.Spec{Image: image, Network: network, Labels: map[string]string{"service": "shop"}}
 				if err := container.ApplyOptions(&spec, flags); err != nil {
 					t.Fatal(err)
 				}
