@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -12,10 +13,12 @@ import (
 // about to use it. One that is used meanwhile is told that this was the last time.
 const idleGrace = 5 * time.Second
 
-// leaving ends kept connections so that no request is lost on one.
+// leaving ends connections so that no request is lost on one. (*http.Server).Shutdown answers none that
+// it reads after it was called: so it comes when there is nothing to read any more.
 type leaving struct {
-	now  atomic.Bool
-	open atomic.Int64 // connections
+	now     atomic.Bool
+	serving sync.WaitGroup // endpoints that take connections
+	open    atomic.Int64   // connections
 }
 
 // over makes each answer the last of its connection, once that shall be. (HTTP/2 has a word for it that
@@ -44,6 +47,7 @@ func (l *leaving) leave(ctx context.Context, endpoints []endpoint) {
 	for _, e := range endpoints {
 		_ = e.listener.Close() // it is only this process's: others have the socket, too
 	}
+	l.serving.Wait() // what was taken is counted
 	ctx, cancel := context.WithTimeout(ctx, idleGrace)
 	defer cancel()
 	tick := time.NewTicker(10 * time.Millisecond)

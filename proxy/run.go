@@ -107,6 +107,10 @@ func listenAndServe(ctx context.Context, s settings, log *slog.Logger, r *router
 	}
 	log.Info("proxy started", "version", Version, "http", plain.Addr().String(), "https", secure.Addr().String(), "socket", s.socket)
 	served, hand := context.WithCancelCause(ctx)
+	if s.given.ready != 0 { // an interim's end is a handover, too
+		served, hand = context.WithCancelCause(context.WithoutCancel(ctx))
+		defer context.AfterFunc(ctx, func() { hand(errHandover) })()
+	}
 	defer hand(nil)
 	u := &upgrader{instance: rand.Text(), public: public, hand: hand, log: log}
 	endpoints := []endpoint{{plain, challengesFirst(keeper, r), nil}, {secure, r, tlsConfig(r, keeper)}}
@@ -159,7 +163,11 @@ func serve(ctx context.Context, log *slog.Logger, r *router.Router, endpoints []
 			Handler: leaving.over(e.handler), TLSConfig: e.tls, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleClient, ErrorLog: quiet, ConnState: leaving.count,
 		}
 		servers = append(servers, s)
-		group.Go(func() error { return e.serve(s) })
+		leaving.serving.Add(1)
+		group.Go(func() error {
+			defer leaving.serving.Done()
+			return e.serve(s)
+		})
 	}
 	group.Go(func() error { return background(ctx) })
 	group.Go(func() error {
