@@ -43,6 +43,7 @@ func (s *scenario) listens(provider string) (address, key string) {
 	s.write("webhook-secret", key)
 	s.operator["listen"] = address
 	s.settings["poll"] = "never"
+	s.operator["reconcile"] = "1h" // which looks, too
 	s.settings["webhook"] = "{ provider: " + provider + ", secret: { file: " + s.path("webhook-secret") + " } }"
 	return address, key
 }

@@ -16,7 +16,7 @@ import (
 // one that is a file.
 func TestHooksRunOnceInContainersOfTheNewVersionAndLeaveNothing(t *testing.T) {
 	t.Parallel()
-	s := begin(t, "hooked")
+	s := begin(t, "hookrun")
 	s.settings["allow"] = "[hooks]"
 	s.write("secrets", "REGISTRY_PASSWORD="+registryPassword+"\nSECRET=canary-of-a-hook\n")
 	first := s.hosts[0]
