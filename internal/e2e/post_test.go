@@ -73,6 +73,10 @@ POSTGRES_PASSWORD=secure_db_password
 func thePost(t *testing.T) *scenario {
 	t.Helper()
 	s := begin(t, "myapp")
+	s.onNewHost() // it takes ports, and the route of all names
+	first := s.hosts[0]
+	s.onNewHost()
+	s.hosts = []*fleet.Host{first, s.hosts[0]}
 	s.mirrored()
 	s.write("secrets", secretsOfThePost)
 	s.settings["allow"] = "[hooks, accessories]"
@@ -111,8 +115,8 @@ func (s *scenario) roleRuns(h *fleet.Host, role string) []string {
 // quick is laid over the post's files after the first, to wait less.
 const quick = "x-fairlead: { window: 1s }\nreadiness_delay: 1\n"
 
-// This one is not parallel: it takes the ports and the routes of all names.
 func TestThePostsFilesAndCommandsWorkAsTheyStand(t *testing.T) {
+	t.Parallel()
 	s := thePost(t)
 	production := s.block("production")
 	first := s.commit(production)
