@@ -198,22 +198,27 @@ func flow(ctx context.Context, conn client.HijackedResponse, st Streams, resize 
 }
 
 // follow gives a terminal the sizes that it is told. The first may come before
-// the process has one, so it is said again.
+// the process has one, so what was not taken is said again.
 func follow(ctx context.Context, st Streams, resize func(context.Context, operation.Size) error) {
-	for try := 0; st.Size != (operation.Size{}) && try < 10 && resize(ctx, st.Size) != nil; try++ {
-		select {
-		case <-time.After(50 * time.Millisecond):
-		case <-ctx.Done():
-			return
-		}
-	}
+	const first, last = 50 * time.Millisecond, time.Second
+	want, told, pause := st.Size, st.Resize, first
 	for {
-		select {
-		case to, ok := <-st.Resize:
-			if !ok {
-				return
+		var again <-chan time.Time
+		if want != (operation.Size{}) {
+			if resize(ctx, want) == nil {
+				want, pause = operation.Size{}, first
+			} else {
+				again, pause = time.After(pause), min(2*pause, last)
 			}
-			_ = resize(ctx, to) // a terminal of the wrong size is no reason to end
+		}
+		select {
+		case to, ok := <-told:
+			if !ok {
+				told = nil
+				continue
+			}
+			want = to
+		case <-again:
 		case <-ctx.Done():
 			return
 		}
