@@ -88,7 +88,9 @@ func schedule(t *testing.T, n uint64, seen *tracks) {
 	for range 3 + r.IntN(10) {
 		synctest.Wait()
 		d.event()
-		d.change()
+		if *changes {
+			d.change()
+		}
 		time.Sleep(time.Duration(r.Int64N(int64(40 * time.Second))))
 		seen.note(s, n >= *seed+uint64(*seeds/2))
 	}
