@@ -26,24 +26,7 @@ fairlead resume takes the service back instead.
 Exit status: 0 when Kamal can go on from here, 1 when not on every host.`,
 		Args: cobra.NoArgs,
 	}
-	c := choose(cmd)
-	sure := cmd.Flags().BoolP("yes", "y", false, "do not ask")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		s, err := c.open(cmd)
-		if err != nil {
-			return err
-		}
-		defer s.close()
-		name := s.lane.String()
-		if s.lane.Service == "" {
-			name = s.repo
-		}
-		if err := confirmed(cmd, *sure, name, "leaves "+name+" to Kamal; its proxies refuse connections for some seconds"); err != nil {
-			return err
-		}
-		p := newPrinter(cmd, *c.asJSON)
-		err = s.Operate(cmd.Context(), c.ask(s, operation.Ask{Verb: operation.Eject}), operation.Caller{Tell: p.tell})
-		return p.end(cmd, err)
-	}
-	return cmd
+	return ending(operation.Eject, cmd, func(name string) string {
+		return "leaves " + name + " to Kamal; its proxies refuse connections for some seconds"
+	})
 }

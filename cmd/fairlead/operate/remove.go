@@ -46,6 +46,12 @@ Exit status: 0 when they are gone, 1 when not from every host.`,
 }
 
 func removing(verb operation.Verb, what string, cmd *cobra.Command) *cobra.Command {
+	return ending(verb, cmd, func(name string) string { return fmt.Sprintf("removes %s of %s from its servers", what, name) })
+}
+
+// ending makes a command that ends a service in some way; a person types the
+// service's name first, told what it does to that.
+func ending(verb operation.Verb, cmd *cobra.Command, does func(name string) string) *cobra.Command {
 	c := choose(cmd)
 	sure := cmd.Flags().BoolP("yes", "y", false, "do not ask")
 	cmd.Args = cobra.NoArgs
@@ -59,7 +65,7 @@ func removing(verb operation.Verb, what string, cmd *cobra.Command) *cobra.Comma
 		if s.lane.Service == "" {
 			name = s.repo
 		}
-		if err := confirm(cmd, *sure, name, what); err != nil {
+		if err := confirmed(cmd, *sure, name, does(name)); err != nil {
 			return err
 		}
 		p := newPrinter(cmd, *c.asJSON)
@@ -67,11 +73,6 @@ func removing(verb operation.Verb, what string, cmd *cobra.Command) *cobra.Comma
 		return p.end(cmd, err)
 	}
 	return cmd
-}
-
-// confirm wants the service's name from a person.
-func confirm(cmd *cobra.Command, sure bool, name, what string) error {
-	return confirmed(cmd, sure, name, fmt.Sprintf("removes %s of %s from its servers", what, name))
 }
 
 // confirmed wants the service's name from a person who does something.

@@ -34,6 +34,7 @@ const probeSource = `package main
 import (
 	"crypto/sha256"
 	"fmt"
+	"io"
 	"net"
 	"os"
 )
@@ -55,7 +56,7 @@ func main() {
 		}
 		conn.Write([]byte{0, 0, 0, 1, 11}) // which keys are there?
 		reply := make([]byte, 9)
-		n, err := conn.Read(reply)
+		n, err := io.ReadFull(conn, reply)
 		fmt.Println("agent says", reply[:n], err)
 	case "wait":
 		fmt.Println("waiting")

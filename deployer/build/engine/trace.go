@@ -2,8 +2,8 @@ package engine
 
 import (
 	"strings"
-	"unicode"
-	"unicode/utf8"
+
+	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
 )
 
 // A Line is something that a build says: the name of a step that begins, or a
@@ -108,41 +108,8 @@ func (t *trace) tell(line string) {
 	}
 }
 
-// plain makes a builder's text safe to show: one line of valid UTF-8 without
-// terminal escapes.
+// plain makes a builder's text safe to show, on one line.
 func plain(s string) string {
-	s = strings.ToValidUTF8(s[:min(len(s), 8*maxLine)], "\uFFFD")
-	var b strings.Builder
-	for len(s) > 0 && b.Len() < maxLine {
-		if n := escape(s); n > 0 {
-			s = s[n:]
-			continue
-		}
-		r, n := utf8.DecodeRuneInString(s)
-		s = s[n:]
-		switch {
-		case r == '\t':
-			b.WriteByte(' ')
-		case !unicode.IsControl(r) && !unicode.Is(unicode.Cf, r):
-			b.WriteRune(r)
-		}
-	}
-	return strings.TrimSpace(b.String())
-}
-
-// escape is the length of an ANSI control sequence (ECMA-48, 5.4) at the start
-// of s.
-func escape(s string) int {
-	if !strings.HasPrefix(s, "\x1b[") {
-		return 0
-	}
-	for i := 2; i < len(s); i++ {
-		if s[i] >= '@' && s[i] <= '~' {
-			return i + 1
-		}
-		if s[i] < ' ' || s[i] > '?' {
-			break
-		}
-	}
-	return 0
+	s = strings.NewReplacer("\t", " ", "\n", " ").Replace(docker.PlainText(s, 8*maxLine))
+	return strings.TrimSpace(strings.ToValidUTF8(s[:min(len(s), maxLine)], ""))
 }

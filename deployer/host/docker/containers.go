@@ -217,7 +217,7 @@ func (e *Engine) Create(ctx context.Context, name string, spec container.Spec) (
 		}
 		id = r.ID
 		for _, w := range r.Warnings {
-			e.log.Warn("engine warned at creation", "host", e.host, "container", name, "warning", plainText(w, 1024))
+			e.log.Warn("engine warned at creation", "host", e.host, "container", name, "warning", PlainText(w, 1024))
 		}
 		return nil
 	})

@@ -204,7 +204,7 @@ func (e *Engine) Pull(ctx context.Context, ref string, auth Auth, progress func(
 		return translatePull(messages(ctx, r, func(m jsonstream.Message) {
 			stall.Reset(PullStall)
 			if progress != nil {
-				progress(plainText(m.ID+": "+m.Status, 512))
+				progress(PlainText(m.ID+": "+m.Status, 512))
 			}
 		}))
 	})

@@ -76,7 +76,7 @@ func (e *Engine) startPipe(ctx context.Context, s *session, id string) (_ *pipe,
 	p.copying.Go(func() {
 		errs := &tail{}
 		_, err := stdcopy.StdCopy(write, errs, conn.Reader)
-		if said := strings.TrimSpace(plainText(errs.String(), maxLine)); said != "" && err == nil {
+		if said := strings.TrimSpace(PlainText(errs.String(), maxLine)); said != "" && err == nil {
 			err = fmt.Errorf("%s: %w", said, io.EOF)
 		}
 		write.CloseWithError(err)

@@ -99,7 +99,7 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 }
 
 func (w *lineWriter) emit() {
-	w.line(strings.TrimRight(plainText(string(w.part), maxLine), "\r\n"))
+	w.line(strings.TrimRight(PlainText(string(w.part), maxLine), "\r\n"))
 	w.part = w.part[:0]
 }
 

@@ -10,9 +10,9 @@ import (
 	"github.com/moby/moby/api/types/registry"
 )
 
-// plainText makes foreign output safe to show: valid UTF-8, no control
+// PlainText makes foreign output safe to show: valid UTF-8, no control
 // characters but newline and tab, no terminal escapes, at most limit bytes.
-func plainText(s string, limit int) string {
+func PlainText(s string, limit int) string {
 	if len(s) > limit {
 		s = s[:limit]
 	}

@@ -262,14 +262,14 @@ const maxProbeOutput = 4 << 10 // bytes
 
 func state(r dc.InspectResponse) container.State {
 	s := container.State{Status: container.Status(r.State.Status), ExitCode: r.State.ExitCode, OOMKilled: r.State.OOMKilled,
-		Error: plainText(r.State.Error, maxProbeOutput), StartedAt: instant(r.State.StartedAt), FinishedAt: instant(r.State.FinishedAt),
+		Error: PlainText(r.State.Error, maxProbeOutput), StartedAt: instant(r.State.StartedAt), FinishedAt: instant(r.State.FinishedAt),
 		Health: container.NoHealth, RestartCount: r.RestartCount}
 	if h := r.State.Health; h != nil && h.Status != "" {
 		s.Health = container.Health(h.Status)
 		for _, p := range h.Log {
 			if p != nil {
 				s.HealthLog = append(s.HealthLog, container.HealthProbe{Start: p.Start, End: p.End, ExitCode: p.ExitCode,
-					Output: plainText(p.Output, maxProbeOutput)})
+					Output: PlainText(p.Output, maxProbeOutput)})
 			}
 		}
 	}
