@@ -37,7 +37,7 @@ deps: ## what the tests need: packages (as root), modules, a Docker engine
 test: deps ## every test, the real servers included
 	{ code=0; \
 	  $(GO) test -json -count=1 -p 2 -timeout 25m $(REST) || code=1; \
-	  $(GO) test -json -count=1 -timeout 30m ./deployer/sim -run 'RandomSchedules|TwoDeaths' -sim.n=1000 -sim.stride=1 || code=1; \
+	  $(GO) test -json -count=1 -timeout 30m ./deployer/sim -run 'RandomSchedules|TwoDeaths' -sim.n=20000 -sim.stride=1 || code=1; \
 	  $(GO) test -json -count=1 -p 1 -parallel 3 -timeout 30m $(FLEET) || code=1; \
 	  exit $$code; } | \
 	  $(GO) run ./internal/features/cmd/testlog -features docs/features.md

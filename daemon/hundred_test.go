@@ -23,6 +23,7 @@ import (
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/fairlead-deploy/fairlead/daemon/approach"
 	"github.com/fairlead-deploy/fairlead/daemon/config"
 	"github.com/fairlead-deploy/fairlead/daemon/hosttest"
 	"github.com/fairlead-deploy/fairlead/daemon/registries"
@@ -110,7 +111,7 @@ func (f *fleetOf) open(s *store.Store, err error) {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	if f.deployer, err = f.daemon.newDeployer(f.conf, newFleet(pool, f.conf, f.daemon.o.Binary, f.daemon.o.Log, reg), reg); err != nil {
+	if f.deployer, err = f.daemon.newDeployer(f.conf, newFleet(pool, approach.Ways{Config: f.conf}, f.daemon.o.Binary, f.daemon.o.Log, reg), reg); err != nil {
 		f.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(f.t.Context()))
@@ -140,22 +141,13 @@ func (f *fleetOf) push(version int) (release.Release, time.Duration) {
 
 func (f *fleetOf) submit(version int, sha string, kind release.CauseKind) release.Release {
 	f.t.Helper()
-	var names []string
-	for i := range f.servers {
-		names = append(names, fmt.Sprintf("h%03d", i))
-	}
-	text := fmt.Sprintf("service: shop\nimage: registry.test/shop@sha256:%012x%052x\nservers: { web: [%s] }\nproxy: { host: shop.test, app_port: 80, healthcheck: { path: /up, interval: 1 } }\nx-fairlead: { window: 0s }\n%s",
-		version, 0, strings.Join(names, ", "), f.more)
 	ctx, cancel := context.WithTimeout(f.t.Context(), 2*time.Minute)
 	defer cancel()
 	seq, err := f.daemon.store.LastSeq(ctx)
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	req := release.Request{Revision: release.Revision{Repo: "shop", Ref: "refs/heads/main", SHA: sha}, Cause: release.Cause{Kind: kind}}
-	if err := f.deployer.Submit(ctx, req, fstest.MapFS{"config/deploy.yml": {Data: []byte(text)}}); err != nil {
-		f.t.Fatal(err)
-	}
+	f.hand(ctx, version, sha, kind)
 	for {
 		if err := f.daemon.store.Wait(ctx, seq); err != nil {
 			f.t.Fatalf("no end of the rollout: %v", err)
@@ -170,6 +162,21 @@ func (f *fleetOf) submit(version int, sha string, kind release.CauseKind) releas
 				return *ev.Release
 			}
 		}
+	}
+}
+
+// hand hands in what submit waits for.
+func (f *fleetOf) hand(ctx context.Context, version int, sha string, kind release.CauseKind) {
+	f.t.Helper()
+	var names []string
+	for i := range f.servers {
+		names = append(names, fmt.Sprintf("h%03d", i))
+	}
+	text := fmt.Sprintf("service: shop\nimage: registry.test/shop@sha256:%012x%052x\nservers: { web: [%s] }\nproxy: { host: shop.test, app_port: 80, healthcheck: { path: /up, interval: 1 } }\nx-fairlead: { window: 0s }\n%s",
+		version, 0, strings.Join(names, ", "), f.more)
+	req := release.Request{Revision: release.Revision{Repo: "shop", Ref: "refs/heads/main", SHA: sha}, Cause: release.Cause{Kind: kind}}
+	if err := f.deployer.Submit(ctx, req, fstest.MapFS{"config/deploy.yml": {Data: []byte(text)}}); err != nil {
+		f.t.Fatal(err)
 	}
 }
 

@@ -7,13 +7,13 @@ import (
 	"io/fs"
 	"iter"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/fairlead-deploy/fairlead/daemon/approach"
 	"github.com/fairlead-deploy/fairlead/daemon/config"
 	"github.com/fairlead-deploy/fairlead/daemon/ownssh"
 	"github.com/fairlead-deploy/fairlead/daemon/registries"
@@ -22,6 +22,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/host"
 	"github.com/fairlead-deploy/fairlead/deployer/host/program"
 	"github.com/fairlead-deploy/fairlead/deployer/host/ssh"
+	"github.com/fairlead-deploy/fairlead/deployer/policy"
 	"github.com/fairlead-deploy/fairlead/internal/secret"
 	"github.com/fairlead-deploy/fairlead/release"
 	"github.com/fairlead-deploy/fairlead/store"
@@ -49,6 +50,7 @@ type Local struct {
 	notes    []string
 	store    *store.Store
 	pool     *host.Pool
+	ways     approach.Ways
 	fleet    *fleet
 	deployer *deployer.Deployer
 	random   *lockedRand
@@ -112,11 +114,11 @@ func (l *Local) wire(ctx context.Context, state string) error {
 	if err != nil {
 		return err
 	}
-	l.fleet = newFleet(l.pool, &conf, l.o.Binary, l.o.Log, reg)
+	l.fleet = newFleet(l.pool, l.ways, l.o.Binary, l.o.Log, reg)
 	l.deployer = deployer.New(deployer.Options{
 		Memory: newMemory(l.store, &l.confidant), Fleet: l.fleet, Registry: reg,
 		Settings: func(string) (deployer.Settings, bool) { return l.settings(), true },
-		Yard:     newYard(l.pool, &conf, reg, "", l.o.Log).Yard(),
+		Yard:     newYard(l.pool, l.ways, reg, "", l.o.Log).Yard(),
 		Owner:    owner, Rand: random.fork(), Log: l.o.Log,
 	})
 	return nil
@@ -129,25 +131,25 @@ func (l *Local) connections(ctx context.Context, conf *config.Config, jitter fun
 		Unique: unique, Binary: l.o.Binary, Self: host.SelfIDs(), Environ: os.Environ,
 		Jitter: func() time.Duration { return time.Duration(jitter() * float64(100*time.Millisecond)) },
 	}
+	l.ways = approach.Ways{Config: conf}
 	if len(conf.SSH.Keys) > 0 {
 		shared.Identity = ssh.Identity{KnownHosts: conf.SSH.KnownHosts, KeyFiles: conf.SSH.Keys}
 		return host.NewPool(shared, l.o.Log), nil
 	}
-	u, err := ownssh.New(l.checkout.Deploy)
+	u, err := ownssh.New(l.checkout.Deploy.SSH)
 	if err != nil {
 		return nil, err
 	}
-	hosts, keys, err := u.Hosts()
+	l.ways.Person = u
+	keys, err := approach.Keys(ctx, l.secrets, l.files, l.checkout.Deploy)
 	if err != nil {
 		return nil, err
 	}
-	maps.Copy(hosts, conf.Hosts)
-	conf.Hosts = hosts
-	data, err := l.keyData(ctx)
-	if err != nil {
-		return nil, err
+	var data [][]byte
+	for _, name := range l.checkout.Deploy.SSH.KeyData {
+		data = append(data, []byte(keys[name].Reveal()))
 	}
-	if shared.Identity, err = u.Identity(keys, data); err != nil {
+	if shared.Identity, err = u.Identity(data); err != nil {
 		return nil, err
 	}
 	shared.Identity.KnownHosts = append(shared.Identity.KnownHosts, conf.SSH.KnownHosts...)
@@ -155,35 +157,12 @@ func (l *Local) connections(ctx context.Context, conf *config.Config, jitter fun
 	return host.NewPool(shared, l.o.Log), nil
 }
 
-// keyData are the private keys that deploy.yml's ssh.key_data names.
-func (l *Local) keyData(ctx context.Context) ([][]byte, error) {
-	names := l.checkout.Deploy.SSH.KeyData
-	if len(names) == 0 {
-		return nil, nil
-	}
-	source, err := l.secrets(ctx, l.files, l.checkout.Deploy.Destination, l.checkout.Deploy.SecretsPath)
-	if err != nil {
-		return nil, fmt.Errorf("open secrets: %w", err)
-	}
-	if err := source.Missing(names); err != nil {
-		return nil, err
-	}
-	var keys [][]byte
-	for _, name := range names {
-		v, _, err := source.Lookup(name)
-		if err != nil {
-			return nil, err
-		}
-		keys = append(keys, []byte(v.Reveal()))
-	}
-	return keys, nil
-}
-
 // settings are what a person may do with a project of their own: all that it
 // asks for.
 func (l *Local) settings() deployer.Settings {
 	return deployer.Settings{
-		ConfigFile: l.checkout.file, Mode: deployer.ModeDeploy, Allow: config.AllowWords(),
+		ConfigFile: l.checkout.file, Mode: deployer.ModeDeploy,
+		Allow: config.AllowWords(), Policy: policy.Policy{Allow: config.AllowWords()},
 		Env: os.LookupEnv, Secrets: l.secrets, Command: secrets.Template(l.shell()), Cordoned: l.cordoned(),
 	}
 }

@@ -5,19 +5,19 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
+	"os"
 	"sync"
 
+	"github.com/fairlead-deploy/fairlead/daemon/approach"
 	"github.com/fairlead-deploy/fairlead/daemon/backups"
 	"github.com/fairlead-deploy/fairlead/daemon/builders"
 	"github.com/fairlead-deploy/fairlead/daemon/byhand"
 	"github.com/fairlead-deploy/fairlead/daemon/config"
 	"github.com/fairlead-deploy/fairlead/daemon/registries"
 	"github.com/fairlead-deploy/fairlead/deployer"
-	"github.com/fairlead-deploy/fairlead/deployer/host"
 	"github.com/fairlead-deploy/fairlead/deployer/lock"
 	"github.com/fairlead-deploy/fairlead/deployer/mirrored"
 	"github.com/fairlead-deploy/fairlead/deployer/policy"
-	"github.com/fairlead-deploy/fairlead/deployer/reach"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
 	"github.com/fairlead-deploy/fairlead/release"
 	"github.com/fairlead-deploy/fairlead/release/operation"
@@ -82,11 +82,15 @@ func (o operator) place(ctx context.Context, p *parts, ask operation.Ask) (byhan
 	if err == nil {
 		err = policy.Check(deploy, s.Policy)
 	}
+	if err != nil {
+		return byhand.Place{}, err
+	}
+	keys, err := approach.Keys(ctx, s.Secrets, files, deploy)
 	return byhand.Place{
 		Mirrors: mirrored.By(p.registry),
 		Deploy:  deploy, Files: files, Settings: s, Pool: p.pool, Store: o.d.store, Unique: unique, Log: o.d.o.Log, Binary: o.d.o.Binary,
-		Address: func(at reach.Address) (host.Address, error) { return address(p.conf, at) },
-		Fleet:   p.fleet, Dumps: backups.Folder(p.conf.DataDir),
+		Address: p.fleet.ways.Address, Keys: keys,
+		Fleet: p.fleet, Dumps: backups.Folder(p.conf.DataDir),
 	}, err
 }
 
@@ -115,7 +119,7 @@ func OpenByHand(ctx context.Context, c *Checkout, o LocalOptions) (*ByHand, erro
 	if err != nil {
 		return nil, errors.Join(err, b.local.Close())
 	}
-	b.mirrors, b.local.fleet = mirrored.By(reg), newFleet(b.local.pool, &b.conf, o.Binary, o.Log, reg)
+	b.mirrors, b.local.fleet = mirrored.By(reg), newFleet(b.local.pool, b.local.ways, o.Binary, o.Log, reg)
 	return b, nil
 }
 
@@ -142,8 +146,7 @@ func (b *ByHand) place() byhand.Place {
 	return byhand.Place{
 		Mirrors: b.mirrors,
 		Deploy:  b.local.checkout.Deploy, Files: b.local.files, Settings: b.local.settings(), Pool: b.local.pool, Unique: unique, Log: b.local.o.Log, Binary: b.local.o.Binary,
-		Address: func(at reach.Address) (host.Address, error) { return address(&b.conf, at) },
-		Fleet:   b.local.fleet,
+		Address: b.local.ways.Address, Fleet: b.local.fleet, Folder: b.local.checkout.root.Name(), Environ: os.Environ(),
 	}
 }
 
@@ -159,7 +162,7 @@ func (b *ByHand) Build(ctx context.Context, ask builders.Ask, tell func(line str
 	if err != nil {
 		return err
 	}
-	ways := newYard(b.local.pool, &b.conf, reg, "", b.local.o.Log)
+	ways := newYard(b.local.pool, b.local.ways, reg, "", b.local.o.Log)
 	return b.place().Build(ctx, builders.Job{Ways: ways, Revision: revision, Commit: files, Folder: c.Files(), Tell: tell}, ask)
 }
 

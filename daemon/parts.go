@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fairlead-deploy/fairlead/daemon/approach"
 	"github.com/fairlead-deploy/fairlead/daemon/backups"
 	"github.com/fairlead-deploy/fairlead/daemon/buttons"
 	"github.com/fairlead-deploy/fairlead/daemon/byhand"
@@ -62,7 +63,7 @@ func (d *Daemon) make(ctx context.Context, c *config.Config) (_ *parts, err erro
 	if p.registry, err = registries.Open(c); err != nil {
 		return nil, err
 	}
-	p.fleet = newFleet(p.pool, c, d.o.Binary, d.o.Log, p.registry)
+	p.fleet = newFleet(p.pool, approach.Ways{Config: c}, d.o.Binary, d.o.Log, p.registry)
 	if p.deployer, err = d.newDeployer(c, p.fleet, p.registry); err != nil {
 		return nil, err
 	}
@@ -129,7 +130,7 @@ func (d *Daemon) newDeployer(c *config.Config, f *fleet, reg *registry.Client) (
 	return deployer.New(deployer.Options{
 		Memory: newMemory(d.store, &d.confidant), Fleet: f, Registry: reg,
 		Settings: func(repo string) (deployer.Settings, bool) { return d.confided(c, repo) },
-		Yard:     newYard(f.pool, c, reg, c.DataDir, d.o.Log).Yard(),
+		Yard:     newYard(f.pool, f.ways, reg, c.DataDir, d.o.Log).Yard(),
 		Owner:    owner, Rand: d.random.fork(), Log: d.o.Log,
 	}), nil
 }

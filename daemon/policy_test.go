@@ -1,6 +1,8 @@
 package daemon
 
 import (
+	"os"
+	"path/filepath"
 	"reflect"
 	"testing"
 
@@ -20,5 +22,25 @@ func TestTheOperatorsPolicyReachesTheDeployer(t *testing.T) {
 	}
 	if !ok || !reflect.DeepEqual(s.Policy, want) {
 		t.Errorf("got %+v; want %+v", s.Policy, want)
+	}
+}
+
+// What a person deploys from their own checkout, nobody has to allow them.
+func TestAPersonsOwnProjectMayDoAllThatItAsksFor(t *testing.T) {
+	dir := t.TempDir()
+	const file = "service: shop\nimage: acme/shop\nservers: [192.0.2.1]\nbuilder: { arch: amd64 }\nhooks: { pre-build: [make], pre-deploy: [bin/migrate] }\n"
+	if err := os.WriteFile(filepath.Join(dir, "deploy.yml"), []byte(file), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	checkout, err := OpenCheckout(dir, "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := &Local{checkout: checkout}
+	if err := policy.Check(checkout.Deploy, l.settings().Policy); err != nil {
+		t.Error(err)
+	}
+	if err := policy.Check(checkout.Deploy, policy.Policy{}); err == nil {
+		t.Error("nothing in it had to be allowed")
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fairlead-deploy/fairlead/daemon/approach"
 	"github.com/fairlead-deploy/fairlead/daemon/commits"
 	"github.com/fairlead-deploy/fairlead/daemon/config"
 	"github.com/fairlead-deploy/fairlead/daemon/ownssh"
@@ -27,6 +28,7 @@ import (
 // runs nothing: for commands that look and tell, beside a daemon or without.
 type Reach struct {
 	conf     *config.Config
+	ways     approach.Ways
 	pool     *host.Pool
 	mirrors  *mirror.Pool
 	registry *registry.Client
@@ -44,36 +46,29 @@ func NewReach(c *config.Config, log *slog.Logger, jitter func() float64) (*Reach
 	if err != nil {
 		return nil, fmt.Errorf("make folder for copies: %w", err)
 	}
-	return &Reach{conf: c, pool: newPool(c, nil, log, jitter), mirrors: mirror.NewPool(dir), registry: reg, dir: dir}, nil
+	return &Reach{conf: c, ways: approach.Ways{Config: c}, pool: newPool(c, nil, log, jitter), mirrors: mirror.NewPool(dir), registry: reg, dir: dir}, nil
 }
 
-// NewOwnReach reaches some hosts as a person's own ssh does, where there is no
+// NewOwnReach reaches hosts as a person's own ssh does, where there is no
 // fairlead.yml, and returns the configuration that this amounts to.
-func NewOwnReach(names []string, log *slog.Logger, jitter func() float64) (*Reach, *config.Config, error) {
-	d := &spec.Deploy{SSH: spec.SSH{Config: spec.SSHConfig{Default: true}}, Roles: []spec.Role{{}}}
-	for _, name := range names {
-		d.Roles[0].Hosts = append(d.Roles[0].Hosts, spec.HostEntry{Address: name})
-	}
-	u, err := ownssh.New(d)
+func NewOwnReach(log *slog.Logger, jitter func() float64) (*Reach, *config.Config, error) {
+	u, err := ownssh.New(spec.SSH{Config: spec.SSHConfig{Default: true}})
 	if err != nil {
 		return nil, nil, err
 	}
 	c := &config.Config{SSH: config.SSH{KnownHosts: u.KnownHosts()}}
-	var keys []string
-	if c.Hosts, keys, err = u.Hosts(); err != nil {
-		return nil, nil, err
-	}
 	r, err := NewReach(c, log, jitter)
 	if err != nil {
 		return nil, nil, err
 	}
-	identity, err := u.Identity(keys, nil)
+	identity, err := u.Identity(nil)
 	if err == nil {
 		err = r.pool.Close() // nothing was dialled
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, r.Close())
 	}
+	r.ways.Person = u
 	r.pool = host.NewPool(host.Config{
 		Identity: identity, Unique: unique, Self: host.SelfIDs(),
 		Jitter: func() time.Duration { return time.Duration(jitter() * float64(100*time.Millisecond)) },
@@ -150,42 +145,26 @@ func (r *Reach) Host(ctx context.Context, a host.Address) (*host.Host, error) {
 
 // Address decides how a host is reached that no deploy.yml is known of.
 func (r *Reach) Address(name string) (host.Address, error) {
-	return address(r.conf, reach.Address{Name: name, Host: name})
+	return r.ways.Address(reach.Address{Name: name, Host: name})
 }
 
-// Addresses are those of a deploy.yml's hosts, accessories' included, sorted
-// by name.
-func (r *Reach) Addresses(d *spec.Deploy) ([]host.Address, error) {
-	entries := map[string]spec.HostEntry{}
+// Addresses are those of the hosts of a repository's deploy.yml, accessories'
+// included, sorted by name. Of a key that is not known the error tells.
+func (r *Reach) Addresses(ctx context.Context, files fs.FS, repo config.Repository, d *spec.Deploy) ([]host.Address, error) {
+	keys, err := approach.Keys(ctx, settingsOf(repo).Secrets, files, d)
+	errs := []error{err}
+	var list []host.Address
+	names := d.Hosts()
 	for _, a := range d.Accessories {
 		for _, h := range a.Hosts {
-			entries[h.Address] = h
+			names = append(names, h.Address)
 		}
 	}
-	for _, role := range d.Roles {
-		for _, h := range role.Hosts {
-			entries[h.Address] = h
-		}
-	}
-	var list []host.Address
-	var errs []error
-	for name, h := range entries {
-		at := reach.Address{Name: name, Host: name, User: h.User, Port: h.Port, SSH: d.SSH}
-		if at.User == "" && d.SSH.UserSet {
-			at.User = d.SSH.User
-		}
-		if at.Port == 0 && d.SSH.PortSet {
-			at.Port = d.SSH.Port
-		}
-		a, err := address(r.conf, at)
+	slices.Sort(names)
+	for _, name := range slices.Compact(names) {
+		a, err := r.ways.Address(reach.At(d, name).With(repo.Allow, func(name string) secret.Value { return keys[name] }))
 		errs = append(errs, err)
 		list = append(list, a)
 	}
-	slices.SortFunc(list, func(a, b host.Address) int {
-		if a.Name < b.Name {
-			return -1
-		}
-		return 1
-	})
 	return list, errors.Join(errs...)
 }

@@ -57,6 +57,7 @@ type attempt struct {
 	target   *release.Release // of a rollback
 	scale    map[string]int   // a person's, of roles
 	origin   release.ID       // the release that target itself went back to
+	traces   []string         // of target, for plan.Retained
 	source   fs.FS            // of the target's deploy.yml; nil: that of the submission
 	resumed  bool             // r was under way when the daemon ended
 	// begun: r has begun effects at some time, whatever came in its way since.
@@ -65,7 +66,6 @@ type attempt struct {
 
 	brings bool              // changed secrets go to what worked before
 	newer  map[string]string // what is there and not brought now, by history's Details
-	stale  []plan.Key        // the units that stay with the secrets that they have
 
 	mends bool              // what is wanted has worked before: hosts are mended, each by itself
 	each  bool              // the plan at hand is done host by host
@@ -172,7 +172,7 @@ func (a *attempt) resume(ctx context.Context, name release.Lane) (err error) {
 	}
 	a.r = release.Release{
 		ID: cmp.Or(req.Release, release.NewID(now, req.Revision, a.d.draw())), Lane: name, Revision: req.Revision,
-		Cause: req.Cause, Status: release.Queued, Queued: now,
+		Cause: req.Cause, Status: release.Queued, Queued: now, Asked: req.Wish(),
 	}
 	if a.dry {
 		return nil
@@ -189,7 +189,7 @@ func (a *attempt) resume(ctx context.Context, name release.Lane) (err error) {
 			a.begun, a.brings = k.Baseline != nil, k.Brings
 		default:
 			r.Status, r.Ended = release.Superseded, now
-			r.Reason = "superseded by " + req.Revision.Short()
+			r.Reason = history.Superseded(r, req)
 			ev := release.Event{Message: r.Reason}
 			if r.Revision.SHA == a.tip {
 				r.Reason = "its image is not there; " + (&earlierError{a.s}).Error()
@@ -424,7 +424,7 @@ func (a *attempt) gate(ctx context.Context, p plan.Plan, o plan.Observed) error 
 	if id, bad, err := a.d.o.Memory.Quarantines.Quarantined(ctx, a.r.Lane, a.r.Identity); err != nil {
 		return err
 	} else if bad && !a.s.req.Retry {
-		return &waitError{stays: true, reason: fmt.Sprintf("quarantined: same image and configuration as %s, which failed; push a change, or `fairlead retry %s`", id, a.r.Lane)}
+		return &waitError{stays: true, reason: history.Quarantined(a.r.Lane, id, a.recent)}
 	}
 	return nil
 }
@@ -462,8 +462,8 @@ func (a *attempt) save(ctx context.Context, status release.Status, message strin
 	return nil
 }
 
-// files returns the deploy.yml and its destination's file as they were read,
-// for a later rollback to this release.
+// files returns the deploy.yml, its destination's file, error pages and hooks as
+// they were read, for a later rollback to this release.
 func (a *attempt) files() map[string]string {
-	return texts.Of(cmp.Or(a.source, a.s.files), append(slices.Collect(maps.Keys(a.deploy.ErrorPages)), a.deploy.File, a.deploy.DestinationFile)...)
+	return texts.Of(cmp.Or(a.source, a.s.files), slices.Concat(slices.Collect(maps.Keys(a.deploy.ErrorPages)), hook.Paths(a.deploy, cmp.Or(a.source, a.s.files)), []string{a.deploy.File, a.deploy.DestinationFile})...)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
 	"github.com/fairlead-deploy/fairlead/deployer/reach"
 	"github.com/fairlead-deploy/fairlead/deployer/rollout"
+	"github.com/fairlead-deploy/fairlead/internal/schedule"
 	"github.com/fairlead-deploy/fairlead/release"
 )
 
@@ -55,7 +56,7 @@ func (a *attempt) goBack(ctx context.Context) error {
 
 // back takes every host to what ran before, and ends the release.
 func (w *work) back(ctx context.Context) error {
-	if err := w.remembered(ctx); err != nil {
+	if _, err := w.remembered(ctx); err != nil {
 		return err
 	}
 	f := w.r.Failure
@@ -138,7 +139,7 @@ func (w *work) backAll(ctx context.Context) error {
 		if !rollout.Passes(left) && !errors.Is(left, docker.ErrNotFound) { // what was there may be made again
 			return left // once more would end alike
 		}
-		if err := rollout.Wait(ctx, backPause); err != nil {
+		if err := schedule.Pause(ctx, backPause); err != nil {
 			return err
 		}
 	}

@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/fairlead-deploy/fairlead/deployer/build"
+	"github.com/fairlead-deploy/fairlead/deployer/hook"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
 	"github.com/fairlead-deploy/fairlead/release"
 )
@@ -23,10 +23,13 @@ func (a *attempt) builds() build.Turn {
 		Warn:  func(w spec.Warning) { a.warnings = append(a.warnings, w) },
 		Begin: func(ctx context.Context, what string) error { return a.save(ctx, release.Planning, what) },
 		Tell: func(ctx context.Context, step string) {
-			ev := release.Event{At: time.Now(), Kind: release.EventProgress, Message: step}
-			if _, err := a.d.o.Memory.Releases.Save(ctx, a.r, ev); err != nil {
+			if err := a.progress(ctx, step); err != nil {
 				a.log.Warn("step of a build not told", "step", step, "error", err)
 			}
+		},
+		Before: func(ctx context.Context, tag string) error {
+			r := &hook.Run{Release: &a.r, Note: a.progress, Hosts: a.deploy.Hosts(), Roles: a.s.req.Roles, Builder: a.d.o.Yard.Builder(a.deploy), Skip: a.s.req.SkipHooks}
+			return r.BeforeBuild(ctx, a.deploy, a.s.files, tag)
 		},
 		News: func(stop func()) (end func()) {
 			a.lane.queue.OnNews(a.r.Revision.SHA, stop)

@@ -21,7 +21,7 @@ func (w *work) hooked() *hook.Run {
 	}
 	return &hook.Run{
 		Work: w.run, Like: like, Tasks: w.tasks, Release: &w.r, Note: w.progress,
-		Hosts: w.desired.Hosts(), Roles: w.s.req.Roles, Rollback: w.s.req.Rollback, Secrets: w.secrets,
+		Hosts: w.desired.Hosts(), Roles: w.s.req.Roles, Rollback: w.s.req.Rollback, Secrets: w.secrets, Builder: w.d.o.Yard.Builder(w.deploy),
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/fairlead-deploy/fairlead/deployer/history"
 	"github.com/fairlead-deploy/fairlead/deployer/image"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
 	"github.com/fairlead-deploy/fairlead/internal/registry"
@@ -33,7 +34,8 @@ func (a *attempt) image(ctx context.Context) (found image.Found, err error) {
 		Registry: turn.Registry(a.d.o.Registry), Pins: a.d.o.Memory.Pins,
 	}.Find(ctx, a.s.req.Version, a.s.files)
 	if a.s.req.Version != "" && errors.Is(err, registry.ErrNotFound) {
-		err = &badFileError{err: err, step: "find image", next: "push that version's image, or ask for one that exists"}
+		err = history.Unknown(a.s.req, a.r.Lane, a.deploy.Image.Ref(a.s.req.Version))
+		err = &badFileError{err: err, step: "find the version", next: history.Instead(a.s.req, a.r.Lane, a.good)}
 	}
 	if turn.Loads() {
 		found.Digest, found.Newer, found.Moved = "", "", false // no registry has it

@@ -113,8 +113,10 @@ func (w *work) mendBack(ctx context.Context, bad map[string]error) error {
 		all = append(all, bad[name])
 	}
 	w.r.Failure = rollout.Explain(errors.Join(all...))
-	w.waits, w.desired = unwell, w.desired.Without(unwell)
+	tried := w.desired
+	w.waits, w.desired = unwell, tried.Without(unwell)
 	w.outcome(history.StateNew)
+	w.desired = tried
 	if err := w.save(ctx, release.RollingBack, "mending did not work: "+w.r.Failure.Error()); err != nil {
 		return err
 	}

@@ -54,8 +54,9 @@ func (a *attempt) bring(p plan.Plan) error {
 	return a.hosts.Tighten()
 }
 
-// leaveStale takes units out of what is planned that only differ by secrets, as
-// long as these are not brought: who mends one container does not replace others.
+// leaveStale leaves units with the containers that they have where these only
+// differ by secrets, as long as these are not brought: who mends one container
+// does not replace others.
 func (a *attempt) leaveStale(p plan.Plan, o plan.Observed) plan.Plan {
 	if !a.mends || a.target != nil {
 		return p
@@ -64,8 +65,7 @@ func (a *attempt) leaveStale(p plan.Plan, o plan.Observed) plan.Plan {
 	if len(stale) == 0 {
 		return p
 	}
-	a.stale = append(a.stale, stale...)
-	a.desired = a.desired.Except(stale)
+	a.desired = a.desired.Stay(stale, o)
 	return a.compare(o)
 }
 

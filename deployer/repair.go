@@ -114,12 +114,12 @@ func (a *attempt) asLeft(ctx context.Context, r release.Release) error {
 // aim makes an earlier release what the attempt goes to: its deploy.yml, and
 // the containers that it, or the one that it went back to itself, had made.
 func (a *attempt) aim(ctx context.Context, to release.Release) (record.Kept, error) {
-	a.target = &to
+	a.target, a.r.Target = &to, to.Beside(a.r.Revision)
 	k, err := record.Read(ctx, a.d.o.Memory.Effects, to.ID)
 	if err != nil || len(k.Files) == 0 {
 		return k, err
 	}
-	a.origin, a.source, a.scale = k.Origin, texts.Files(k.Files), a.s.req.Scaled(k.Scale)
+	a.origin, a.traces, a.source, a.scale = k.Origin, append(k.Found, string(k.Origin)), texts.Files(k.Files), a.s.req.Scaled(k.Scale)
 	path := k.File
 	if path == "" && a.deploy != nil {
 		path = a.deploy.File
@@ -137,7 +137,7 @@ func (a *attempt) aim(ctx context.Context, to release.Release) (record.Kept, err
 // plan plans the way from what runs to what the attempt is about.
 func (a *attempt) plan(o plan.Observed) plan.Plan {
 	if a.target != nil {
-		a.desired = plan.Retained(a.desired, o, *a.target, a.origin)
+		a.desired = plan.Retained(a.desired, o, *a.target, a.traces...)
 	}
 	return a.beside(a.leaveStale(a.compare(o), o), o)
 }

@@ -3,7 +3,6 @@ package deployer
 import (
 	"cmp"
 	"context"
-	"slices"
 
 	"github.com/fairlead-deploy/fairlead/deployer/abreast"
 	"github.com/fairlead-deploy/fairlead/deployer/accessory"
@@ -22,7 +21,7 @@ func (a *attempt) connect(ctx context.Context) error {
 		return err
 	}
 	a.hosts, err = reach.Connect(ctx, a.d.o.Fleet, reach.Terms{
-		Deploy: a.deploy, Good: a.good, Auth: a.auth(), Cordoned: cordoned,
+		Deploy: a.deploy, Good: a.good, Auth: a.auth(), Cordoned: cordoned, Allow: a.settings.Allow, Secrets: a.secrets,
 		Back: a.backs(), Loose: a.mends || a.s.req.Rollback, Beside: a.tends(),
 	})
 	return err
@@ -109,11 +108,6 @@ func (a *attempt) tellSkipped(ctx context.Context) error {
 // was rolled out to. Those that are not wanted any more may still run something.
 func (a *attempt) outcome(state string) {
 	o := history.Outcome{Hosts: a.desired.Hosts(), State: state, Skipped: a.hosts.Skipped, Mends: a.mends, Unwell: a.waits, Moved: a.moved()}
-	for _, k := range a.stale { // what was not looked at is as it was
-		if a.waits[k.Host] == "" && a.hosts.Skipped[k.Host] == "" && !slices.Contains(o.Hosts, k.Host) {
-			o.Hosts = append(o.Hosts, k.Host)
-		}
-	}
 	for _, name := range a.hosts.Former() {
 		if a.hosts.Servers[name].Files == nil || !a.desired.Policy.Orphans {
 			o.Orphans = append(o.Orphans, name)

@@ -139,7 +139,7 @@ func (w *work) forward(ctx context.Context) error {
 		w.r.Changes = p.Changes
 	}
 	w.r.Failure, w.r.Live = nil, time.Time{}
-	if err := w.baseline(ctx, observed); err != nil {
+	if err := w.baseline(ctx, observed, p); err != nil {
 		return err
 	}
 	if w.each {
@@ -184,48 +184,48 @@ func (w *work) stopped(ctx context.Context) error {
 
 // live says what is live where, as a message.
 func (w *work) live() string {
-	what := w.r.Revision.Short()
-	if w.s.req.Scale != nil {
-		what = w.r.Version + ", " + w.s.req.Wish() + ","
-	} else if w.target != nil {
-		what = w.r.Version + ", rolled back to,"
-	} else if w.s.req.Version != "" {
-		what = w.r.Version
-	}
-	return w.r.LiveOn(what, len(w.desired.Hosts()))
+	return w.r.LiveOn(w.s.req.Meant(w.r, w.target != nil), len(w.desired.Hosts()))
 }
 
 // baseline finds, or remembers from before a crash, what to go back to, and
 // writes it down before the first effect.
-func (w *work) baseline(ctx context.Context, o plan.Observed) error {
-	if err := w.remembered(ctx); err != nil || !w.each && w.base != nil && w.base.In(w.desired.Lane, o) {
+func (w *work) baseline(ctx context.Context, o plan.Observed, p plan.Plan) error {
+	k, err := w.remembered(ctx)
+	if err != nil {
 		return err
 	}
-	var previous release.Release
-	if len(w.good) > 0 {
-		previous = w.good[0]
+	known, others := !w.each && w.base != nil && w.base.In(w.desired.Lane, o), k.Without(w.desired.Hosts())
+	if known && len(others) == 0 {
+		return nil
 	}
-	base := plan.BaselineOf(w.desired, o, previous)
-	if !w.each || w.base.In(w.desired.Lane, o) {
+	previous, traces, err := record.Left(ctx, w.d.o.Memory.Effects, w.good)
+	if err != nil {
+		return err
+	}
+	base := plan.BaselineOf(w.desired, o, previous, traces...)
+	if known {
+		base = w.base.With(base, others)
+	} else if !w.each || w.base.In(w.desired.Lane, o) {
 		base = w.base.Over(base, w.desired.Lane, o) // besides the hosts that drifted since
 	}
 	w.base = base
 	for _, e := range w.base {
 		w.r.Previous = e.Version
 	}
-	k := record.Kept{Baseline: &w.base, Files: w.files(), File: w.deploy.File, Version: w.r.Version, Digest: w.r.Digest, Origin: w.origin, Scale: w.scale, Brings: w.brings}
+	k = record.Kept{Baseline: &w.base, Hosts: append(k.Hosts, others...), Files: w.files(), File: w.deploy.File, Version: w.r.Version, Digest: w.r.Digest,
+		Origin: w.origin, Found: k.And(p.Found()), Scale: w.scale, Brings: w.brings}
 	if w.target != nil && k.Origin == "" {
 		k.Origin = w.target.ID
 	}
 	return w.keep(ctx, k)
 }
 
-func (w *work) remembered(ctx context.Context) error {
+func (w *work) remembered(ctx context.Context) (record.Kept, error) {
 	k, err := record.Read(ctx, w.d.o.Memory.Effects, w.r.ID)
 	if err == nil && k.Baseline != nil {
 		w.base = *k.Baseline
 	}
-	return err
+	return k, err
 }
 
 // stages goes through all stages but the last, and watches.

@@ -113,9 +113,18 @@ func cleanEvent(ev release.Event) release.Event {
 	return ev
 }
 
+func cleanRevision(r release.Revision) release.Revision {
+	r.Author, r.Subject = Clean(r.Author, 200), Clean(r.Subject, maxLine)
+	r.Ref, r.SHA = Clean(r.Ref, 255), Clean(r.SHA, 64)
+	return r
+}
+
 func cleanRelease(r release.Release) release.Release {
-	r.Revision.Author, r.Revision.Subject = Clean(r.Revision.Author, 200), Clean(r.Revision.Subject, maxLine)
-	r.Revision.Ref, r.Revision.SHA = Clean(r.Revision.Ref, 255), Clean(r.Revision.SHA, 64)
+	r.Revision, r.Asked = cleanRevision(r.Revision), Clean(r.Asked, 200)
+	if r.Target != nil {
+		target := cleanRevision(*r.Target)
+		r.Target = &target
+	}
 	r.Cause.Actor, r.Cause.Detail = Clean(r.Cause.Actor, 200), Clean(r.Cause.Detail, 200)
 	r.Reason, r.Previous = Clean(r.Reason, 2*maxLine), Clean(r.Previous, 200)
 	r.Version, r.Image, r.Digest = Clean(r.Version, 200), Clean(r.Image, 300), Clean(r.Digest, 100)

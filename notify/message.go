@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -108,7 +109,10 @@ func TestMessage(at time.Time) Message {
 
 // what names the thing that is released: a commit, or a version asked for.
 func what(r release.Release) string {
-	if s := r.Revision.Short(); s != "" {
+	if r.Asked != "" && r.Target == nil { // a version of nobody knows which commit
+		return cmp.Or(r.Version, r.Asked)
+	}
+	if s := r.Means().Short(); s != "" {
 		return s
 	}
 	return r.Version
@@ -182,8 +186,8 @@ func text(r release.Release, message string) string {
 		parts = append(parts, s)
 	}
 	add(r.Reason)
-	if r.Failure != nil {
-		add(Clean(r.Failure.Error(), 2*maxLine))
+	if f := r.Failure; f != nil && (f.Message == "" || !strings.Contains(r.Reason, f.Message)) {
+		add(Clean(f.Error(), 2*maxLine))
 	}
 	add(message)
 	parts = dropEmpty(parts)
@@ -204,8 +208,9 @@ func fields(r release.Release) []Field {
 	all := []Field{
 		{"Service", r.Lane.Service},
 		{"Destination", r.Lane.Destination},
-		{"Commit", strings.TrimSpace(r.Revision.Short() + " " + r.Revision.Subject)},
-		{"Author", r.Revision.Author},
+		{"Asked for", r.Asked},
+		{"Commit", strings.TrimSpace(r.Means().Short() + " " + r.Means().Subject)},
+		{"Author", r.Means().Author},
 		{"Branch", r.Revision.Branch()},
 		{"Cause", r.Cause.String()},
 		{"Image", image(r)},

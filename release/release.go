@@ -145,8 +145,11 @@ func (r Request) Scaled(before map[string]int) map[string]int {
 	return all
 }
 
-// Wish is what a person who chose what runs typed.
+// Wish is what a person who chose what runs typed, "" where Git decides.
 func (r Request) Wish() string {
+	if !r.Chooses() {
+		return ""
+	}
 	if r.Scale != nil {
 		var words []string
 		for _, role := range slices.Sorted(maps.Keys(r.Scale)) {
@@ -199,6 +202,20 @@ func (s Status) Terminal() bool {
 	return false
 }
 
+// Meant names what release r of this request puts live, as a message: its
+// commit, or what a person asked for.
+func (r Request) Meant(of Release, back bool) string {
+	switch {
+	case r.Scale != nil:
+		return of.Version + ", " + r.Wish() + ","
+	case back:
+		return of.Version + ", rolled back to,"
+	case r.Version != "":
+		return of.Version
+	}
+	return of.Revision.Short()
+}
+
 // LiveOn says what is live on how many hosts, as a message.
 func (r Release) LiveOn(what string, hosts int) string {
 	where := Count(hosts, "host")
@@ -243,6 +260,31 @@ type Release struct {
 	Failure  *Failure      `json:"failure,omitempty"`
 	Hooks    []Hook        `json:"hooks,omitempty"`    // those that began, in that order
 	Previous string        `json:"previous,omitempty"` // version that ran before, the rollback's target
+
+	// Asked is what a person typed who chose what runs, "rollback v1"; empty
+	// where Git decides.
+	Asked string `json:"asked,omitempty"`
+	// Target is the commit that it goes back to; Revision is only what Git said
+	// then. Nil where that is what it is about.
+	Target *Revision `json:"target,omitempty"`
+}
+
+// Beside is the commit that the release means, where Git says another one; nil
+// where it says the same.
+func (r Release) Beside(git Revision) *Revision {
+	means := r.Means()
+	if means.SHA == git.SHA {
+		return nil
+	}
+	return &means
+}
+
+// Means is the commit that the servers are to run.
+func (r Release) Means() Revision {
+	if r.Target != nil {
+		return *r.Target
+	}
+	return r.Revision
 }
 
 // Duration is the time from the beginning of the work to its end, 0 before.

@@ -199,7 +199,7 @@ func runs(success, latest release.Release, hold *release.Hold, releases []releas
 			}
 		}
 	}
-	return success.Revision.SHA
+	return success.Means().SHA
 }
 
 // lifted corrects what was stored of hosts that were cordoned then and are not

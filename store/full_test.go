@@ -6,21 +6,22 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/fairlead-deploy/fairlead/internal/disktest"
 	"github.com/fairlead-deploy/fairlead/release"
 	"github.com/fairlead-deploy/fairlead/store"
 )
 
 func TestAFullDiskRefusesWritesAndRecoversByItself(t *testing.T) {
-	if asRoot(t) {
+	if disktest.Within(t) {
 		return
 	}
-	dir := smallDisk(t)
+	dir := t.TempDir()
+	disktest.Mount(t, dir, "4m")
 	s := openAt(t, dir)
 	ballast := filepath.Join(dir, "ballast")
 	if err := os.WriteFile(ballast, make([]byte, 1<<20), 0o600); err != nil {
@@ -78,41 +79,6 @@ func TestAFullDiskRefusesWritesAndRecoversByItself(t *testing.T) {
 			t.Error(err)
 		}
 	}
-}
-
-// asRoot runs the calling test again as root of a new user namespace, where
-// mounting is allowed, unless it is root already.
-func asRoot(t *testing.T) (done bool) {
-	t.Helper()
-	if os.Geteuid() == 0 {
-		return false
-	}
-	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	cmd.SysProcAttr = &syscall.SysProcAttr{
-		Cloneflags:  syscall.CLONE_NEWUSER | syscall.CLONE_NEWNS,
-		UidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}},
-		GidMappings: []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}},
-	}
-	out, err := cmd.CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "--- PASS: "+t.Name()) {
-		t.Errorf("as root of a user namespace: %v\n%s", err, out)
-	}
-	return true
-}
-
-// smallDisk mounts a tmpfs of 4 MiB.
-func smallDisk(t *testing.T) string {
-	t.Helper()
-	dir := t.TempDir()
-	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=4m,mode=0700"); err != nil {
-		t.Fatalf("mount a small disk: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(dir, 0); err != nil {
-			t.Errorf("unmount: %v", err)
-		}
-	})
-	return dir
 }
 
 // fillUp writes until the disk is full.

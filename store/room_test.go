@@ -4,12 +4,13 @@ package store_test
 
 import (
 	"errors"
-	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/fairlead-deploy/fairlead/internal/disktest"
 	"github.com/fairlead-deploy/fairlead/store"
 )
 
@@ -24,22 +25,15 @@ type disk struct {
 func newDisk(t *testing.T, pages int) *disk {
 	t.Helper()
 	d := &disk{t, t.TempDir()}
-	if err := syscall.Mount("tmpfs", d.at, "tmpfs", 0, d.size(pages)); err != nil {
-		t.Fatalf("mount a small disk: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := syscall.Unmount(d.at, 0); err != nil {
-			t.Errorf("unmount: %v", err)
-		}
-	})
+	disktest.Mount(t, d.at, d.size(pages))
 	return d
 }
 
-func (d *disk) size(pages int) string { return fmt.Sprintf("size=%d,mode=0700", pages*page) }
+func (d *disk) size(pages int) string { return strconv.Itoa(pages * page) }
 
 func (d *disk) resize(pages int) {
 	d.t.Helper()
-	if err := syscall.Mount("tmpfs", d.at, "tmpfs", syscall.MS_REMOUNT, d.size(pages)); err != nil {
+	if err := syscall.Mount("tmpfs", d.at, "tmpfs", syscall.MS_REMOUNT, "mode=0700,size="+d.size(pages)); err != nil {
 		d.t.Fatalf("resize the disk: %v", err)
 	}
 }
@@ -59,7 +53,7 @@ func (d *disk) used() int {
 // less, and so on: each write that needs a page fails once for lack of it. A
 // write that replaces a page in place needs none.
 func TestAWriteThatFindsNoRoomLosesNothingWhicheverItIs(t *testing.T) {
-	if asRoot(t) {
+	if disktest.Within(t) {
 		return
 	}
 	const plenty = 4096

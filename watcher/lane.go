@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -195,7 +196,7 @@ func (l *lane) patiently(ctx context.Context) (snap mirror.Snapshot, err error) 
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		snap, err = l.current(ctx)
+		err = l.contained(func() (err error) { snap, err = l.current(ctx); return err })
 	}()
 	for l.seen != nil && !l.due.reconcile.IsZero() {
 		// A look that is quick reconciles by itself, with what it found.
@@ -251,9 +252,11 @@ func (l *lane) fetch(ctx context.Context, tip mirror.Tip) (mirror.Snapshot, erro
 func (l *lane) submit(ctx context.Context, snap mirror.Snapshot, cause release.Cause) {
 	ctx, cancel := context.WithTimeoutCause(ctx, submitTimeout, errors.New("submitting took too long"))
 	defer cancel()
-	err := l.with.Submitter.Submit(ctx, release.Request{
-		Revision: snap.Revision, Destination: l.repo.Destination, Cause: cause,
-	}, snap.Files)
+	err := l.contained(func() error {
+		return l.with.Submitter.Submit(ctx, release.Request{
+			Revision: snap.Revision, Destination: l.repo.Destination, Cause: cause,
+		}, snap.Files)
+	})
 	if err == nil {
 		l.owed, l.refused = nil, 0
 		return
@@ -263,6 +266,18 @@ func (l *lane) submit(ctx context.Context, snap mirror.Snapshot, cause release.C
 	}
 	l.owed = &cause
 	l.refused++
+}
+
+// contained turns a panic into an error: what makes one look fail badly, say a
+// repository made for it, is this repository's trouble alone.
+func (l *lane) contained(do func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			l.log.Error("look panicked", "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("a fault in Fairlead itself (%v); please report it with the log", p)
+		}
+	}()
+	return do()
 }
 
 func (l *lane) remember(sha string) {

@@ -44,7 +44,7 @@ func (f *fake) Tip(ctx context.Context, ref string) (mirror.Tip, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return mirror.Tip{Ref: "refs/heads/" + ref, SHA: f.sha}, f.err
+	return mirror.Tip{Ref: "refs/heads/" + ref, SHA: f.sha}, exploding(f.err)
 }
 
 func (f *fake) Fetch(ctx context.Context, t mirror.Tip, _ []string) (mirror.Snapshot, error) {
@@ -96,7 +96,7 @@ func (w *world) Submit(_ context.Context, r release.Request, _ fs.FS) error {
 	w.got = append(w.got, string(r.Cause.Kind)+" "+r.Revision.SHA)
 	w.at = append(w.at, time.Now())
 	w.details = append(w.details, r.Cause.Detail)
-	return w.refuse
+	return exploding(w.refuse)
 }
 
 func (w *world) SaveLook(_ context.Context, l release.Look) error {

@@ -50,7 +50,7 @@ Exit status: 0 when all are trusted, 1 when one is not.`,
 		if *print != "" && len(args) > 1 {
 			return errors.New("trust hosts: a fingerprint is of one host; name one")
 		}
-		return command.ReachHosts(cmd, args, func(at command.Reached) error {
+		return command.ReachHosts(cmd, func(at command.Reached) error {
 			var errs []error
 			for _, name := range args {
 				t := setup.Trust{Config: at.Config, Reach: at.Reach, Fingerprint: *print, Replace: *replace, Console: command.Console(cmd, *yes)}

@@ -108,6 +108,19 @@ traefik logs=proxy
 traefik remove=proxy
 `
 
+// globals are the flags that every command of Kamal takes (lib/kamal/cli/base.rb)
+// and that choose what it is about.
+const globals = "hosts roles primary destination config-file"
+
+// without are the commands of Fairlead that some of them say nothing to; where
+// they are words for the reader, the table says so of the whole row.
+var without = map[string]string{
+	"setup": "primary", "deploy": "primary", "redeploy": "primary", "app boot": "primary",
+	"rollback": "hosts roles primary", "config": "hosts roles primary", "build": "hosts roles primary",
+	"docs": globals, "version": globals, "init": globals, "proxy boot_config": globals,
+	"secrets fetch": globals, "secrets extract": globals, "secrets print": "hosts roles primary",
+}
+
 // row returns the row of the table of commands that has a command in its first
 // column, whole, or after one of the same group without the group's name.
 func row(table, command string) string {
@@ -198,6 +211,47 @@ func TestTheTableOfKamalsCommandsNamesNoCommandThatFairleadLacks(t *testing.T) {
 		words := strings.Fields(said[1])
 		if !slices.ContainsFunc([]int{1, 2}, func(n int) bool { return n <= len(words) && verb(root, strings.Join(words[:n], " ")) != nil }) {
 			t.Errorf("docs/kamal.md names `fairlead %s`", strings.Join(words, " "))
+		}
+	}
+}
+
+func TestTheFlagsThatEveryCommandOfKamalTakesAreThereOrInTheTableWithTheirReason(t *testing.T) {
+	text, err := os.ReadFile("../../docs/kamal.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, _ := strings.Cut(string(text), "\n## Commands\n")
+	told := ""
+	for line := range strings.Lines(table) {
+		if strings.HasPrefix(line, "| on every command") {
+			told += line
+		}
+	}
+	for _, flag := range strings.Fields("--verbose --quiet --version --primary --hosts --roles --config-file --destination --skip-hooks --lock-wait --lock-wait-timeout --lock-wait-interval") {
+		if !strings.Contains(told, "`"+flag+"`") {
+			t.Errorf("the table does not say what becomes of %s", flag)
+		}
+	}
+	root := newRoot()
+	for line := range strings.Lines(strings.TrimSpace(kamals)) {
+		names, _, _ := strings.Cut(strings.TrimSpace(line), " --")
+		command, _, _ := strings.Cut(names, "=")
+		ours := verb(root, command)
+		if ours == nil {
+			continue
+		}
+		group, _, _ := strings.Cut(command, " ")
+		lacks := strings.Fields(without[command] + " " + without[group])
+		for flag := range strings.FieldsSeq(globals + " quiet") {
+			has := ours.Flags().Lookup(flag) != nil || ours.InheritedFlags().Lookup(flag) != nil
+			if has == slices.Contains(lacks, flag) {
+				t.Errorf("`fairlead %s` has --%s: %t", command, flag, has)
+			}
+		}
+		for _, hooked := range []string{"setup", "deploy", "redeploy", "rollback", "app boot"} {
+			if command == hooked && ours.Flags().Lookup("skip-hooks") == nil {
+				t.Errorf("`fairlead %s` has no --skip-hooks", command)
+			}
 		}
 	}
 }

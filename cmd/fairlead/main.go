@@ -74,6 +74,8 @@ Exit status: 0 done, 1 error, 2 (plan) there are changes, 130 after Ctrl-C.`,
 	}
 	root.PersistentFlags().String("config", command.DefaultConfig(), "the operator's configuration, fairlead.yml")
 	root.PersistentFlags().String("socket", "", "the daemon's socket (default: what fairlead.yml says)")
+	root.PersistentFlags().BoolP("quiet", "q", false, "Kamal's, which aliases have; only what was asked for is said anyway")
+	_ = root.PersistentFlags().MarkHidden("quiet") // it is there
 	root.AddGroup(
 		&cobra.Group{ID: groupLook, Title: "See how it stands:"},
 		&cobra.Group{ID: groupAct, Title: "Change what runs:"},

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/spf13/pflag"
+
 	"github.com/fairlead-deploy/fairlead/cmd/fairlead/manual"
 )
 
@@ -39,9 +41,11 @@ func TestEveryVerbHasAManualPageWithItsFlags(t *testing.T) {
 				t.Errorf("the page of %s has no %s", cmd.CommandPath(), part)
 			}
 		}
-		if f := cmd.Flags().Lookup("follow"); f != nil && !strings.Contains(string(page), `\-\-follow`) {
-			t.Errorf("the page of %s does not tell of --follow", cmd.CommandPath())
-		}
+		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			if !f.Hidden && !strings.Contains(string(page), `\-\-`+strings.ReplaceAll(f.Name, "-", `\-`)) {
+				t.Errorf("the page of %s does not tell of --%s", cmd.CommandPath(), f.Name)
+			}
+		})
 	}
 	pages, err := filepath.Glob(dir + "/*.1")
 	if err != nil || len(pages) != len(manual.Verbs(root)) {
@@ -80,8 +84,11 @@ func TestEveryVerbAndFlagIsCompletedByTheShell(t *testing.T) {
 				}
 			}
 		}
-		if offered := said(t, slices.Concat([]string{"__complete"}, path, []string{"--"})...); cmd.HasAvailableLocalFlags() && !strings.Contains(offered, "--") {
-			t.Errorf("after %s no flag is offered", cmd.CommandPath())
-		}
+		offered := said(t, slices.Concat([]string{"__complete"}, path, []string{"--"})...)
+		cmd.LocalFlags().VisitAll(func(f *pflag.Flag) {
+			if !f.Hidden && !strings.Contains("\n"+offered, "\n--"+f.Name+"\t") {
+				t.Errorf("after %s nothing offers --%s", cmd.CommandPath(), f.Name)
+			}
+		})
 	}
 }

@@ -33,7 +33,7 @@ followed, when the order was accepted), 1 when not, 130 after Ctrl-C.`,
 		Args: cobra.MaximumNArgs(2),
 	}
 	f, destination, local := command.AddFollowFlags(cmd), command.DestinationFlag(cmd), command.AddLocalFlags(cmd)
-	skip := cmd.Flags().BoolP("skip-hooks", "H", false, "run no hooks")
+	skip := command.SkipHooks(cmd)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		name, o := command.First(args), server.Order{Action: server.Rollback, SkipHooks: *skip}
 		if len(args) == 2 {

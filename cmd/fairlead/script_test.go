@@ -43,7 +43,7 @@ func TestStories(t *testing.T) {
 			}
 			return placed(filepath.Join(e.WorkDir, "fairlead.yml"), e.WorkDir)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"repo": repo, "until": until, "lacks": lacks, "ordered": ordered, "sshd": sshd(t)},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"repo": repo, "until": until, "exits": exits, "lacks": lacks, "ordered": ordered, "sshd": sshd(t)},
 	})
 }
 
@@ -90,6 +90,20 @@ func until(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("%q says %q, and never %q", args[1:], said, args[0])
 		case <-tick.C:
 		}
+	}
+}
+
+// exits STATUS COMMAND… runs a command that must end with a status.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	got := 0
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if strconv.Itoa(got) != args[0] {
+		ts.Fatalf("%q ends with %d, want %s", args[1:], got, args[0])
 	}
 }
 

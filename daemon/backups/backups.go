@@ -38,43 +38,72 @@ type Nightly struct {
 	Log      *slog.Logger
 }
 
-// every is how often it looks for what is due.
-const every = time.Minute
+// How often it looks which services there are; a daemon that has just started
+// reads their repositories in its first seconds.
+const (
+	often  = 5 * time.Second
+	seldom = time.Minute
+	least  = time.Second // between two dumps, whatever a schedule says
+)
 
 // Run takes backups until ctx ends.
 func (n Nightly) Run(ctx context.Context) error {
+	if err := n.Dumps.Sweep(); err != nil {
+		n.Log.Warn("half a dump not removed", "error", err)
+	}
 	started, tried := time.Now(), map[string]time.Time{}
-	tick := time.NewTicker(every)
-	defer tick.Stop()
+	timer := time.NewTimer(often)
+	defer timer.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-timer.C:
 		}
-		n.Look(ctx, started, tried)
+		services, wait := n.Services(ctx), seldom
+		if len(services) == 0 && time.Since(started) < seldom {
+			wait = often
+		}
+		next := n.look(ctx, services, started, tried)
+		if !next.IsZero() {
+			wait = max(min(wait, time.Until(next)), least)
+		}
+		timer.Reset(wait)
 	}
 }
 
-// Look takes what is due now. tried has when each was tried last.
-func (n Nightly) Look(ctx context.Context, started time.Time, tried map[string]time.Time) {
-	for _, s := range n.Services(ctx) {
+// look takes what is due now, and tells when the next is; the zero time is
+// never. tried has when each was tried last.
+func (n Nightly) look(ctx context.Context, services []Service, started time.Time, tried map[string]time.Time) (next time.Time) {
+	for _, s := range services {
 		for _, a := range s.Accessories {
 			if ctx.Err() != nil {
-				return
+				return time.Time{}
 			}
 			key := s.Lane.String() + "/" + a.Name
-			last := tried[key]
-			if list, err := n.Dumps.List(s.Lane, a.Name); err == nil && len(list) > 0 && list[0].Taken.After(last) {
-				last = list[0].Taken
+			at := n.next(s, a, started, tried[key])
+			if !at.IsZero() && !at.After(time.Now()) {
+				tried[key] = time.Now()
+				n.take(ctx, s, a.Name, key)
+				at = n.next(s, a, started, tried[key])
 			}
-			if !backup.Due(a.Backup, last, started, time.Now(), n.Zone) {
-				continue
+			if next.IsZero() || !at.IsZero() && at.Before(next) {
+				next = at
 			}
-			tried[key] = time.Now()
-			n.take(ctx, s, a.Name, key)
 		}
 	}
+	return next
+}
+
+// next is when an accessory is due that was tried last at a time.
+func (n Nightly) next(s Service, a spec.Accessory, started, last time.Time) time.Time {
+	if a.Backup.Schedule == "" {
+		return time.Time{}
+	}
+	if list, err := n.Dumps.List(s.Lane, a.Name); err == nil && len(list) > 0 && list[0].Taken.After(last) {
+		last = list[0].Taken
+	}
+	return backup.Next(a.Backup, last, started, n.Zone)
 }
 
 // take takes one backup.

@@ -3,7 +3,10 @@ package backups_test
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -70,6 +73,41 @@ func TestAScheduledBackupThatFailsIsToldOnceAndSoIsItsRecovery(t *testing.T) {
 		}
 		if got := strings.Join(alerts.said, "\n"); len(alerts.said) != 2 || !strings.Contains(got, "raised backup/shop/db: the scheduled backup of accessory db failed: the disk is full") || !strings.HasSuffix(got, "cleared backup/shop/db") {
 			t.Error(got)
+		}
+	})
+}
+
+func TestAShortScheduleIsKeptAndHalfADumpIsSweptAtTheStart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		half := filepath.Join(dir, "shop/db/dump.part")
+		if err := errors.Join(os.MkdirAll(filepath.Dir(half), 0o700), os.WriteFile(half, []byte("half"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		var at []time.Duration
+		begin := time.Now()
+		db := spec.Accessory{Name: "db", Backup: how.Backup{Cmd: "x", Schedule: "@every 10s", Keep: 1, Timeout: time.Minute}}
+		n := backups.Nightly{Dumps: backup.Folder{Path: dir}, Alerts: &told{open: map[string]bool{}}, Zone: time.UTC, Log: slog.New(slog.DiscardHandler),
+			Services: func(context.Context) []backups.Service {
+				return []backups.Service{{Lane: release.Lane{Service: "shop"}, Accessories: []spec.Accessory{db},
+					Do: func(context.Context, operation.Ask, operation.Caller) error {
+						at = append(at, time.Since(begin).Round(time.Second))
+						return nil
+					}}}
+			}}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- n.Run(ctx) }()
+		time.Sleep(5 * time.Minute)
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		if len(at) < 28 || len(at) > 30 {
+			t.Errorf("taken after %v", at)
+		}
+		if _, err := os.Stat(half); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("half a dump is still there: %v", err)
 		}
 	})
 }

@@ -54,7 +54,7 @@ func (w Ways) Machine(ctx context.Context, at string, ssh spec.SSH) (build.Machi
 	if err != nil {
 		return build.Machine{}, err
 	}
-	return build.Machine{Name: h.Name(), Dial: h.DialEngine, Images: h.Engine()}, nil
+	return build.Machine{Name: h.Name(), Dial: h.DialEngine, Images: h.Engine(), Shell: h.Login()}, nil
 }
 
 func (w Ways) host(ctx context.Context, at string, ssh spec.SSH) (*host.Host, error) {
@@ -64,10 +64,8 @@ func (w Ways) host(ctx context.Context, at string, ssh spec.SSH) (*host.Host, er
 		if err != nil {
 			return nil, fmt.Errorf("read builder.remote: %w", err)
 		}
+		ssh.PortSet, ssh.ProxyCommand = false, spec.Command{} // its address says the port, and neither does Kamal run that for it
 		a = reach.Address{Name: u.Hostname(), Host: u.Hostname(), User: u.User.Username(), SSH: ssh}
-		if a.User == "" && ssh.UserSet {
-			a.User = ssh.User
-		}
 		if p := u.Port(); p != "" {
 			if a.Port, err = strconv.Atoi(p); err != nil {
 				return nil, fmt.Errorf("read builder.remote: %w", err)

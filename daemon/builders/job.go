@@ -11,9 +11,11 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/abreast"
 	"github.com/fairlead-deploy/fairlead/deployer/build"
 	"github.com/fairlead-deploy/fairlead/deployer/build/engine"
+	"github.com/fairlead-deploy/fairlead/deployer/hook"
 	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
 	"github.com/fairlead-deploy/fairlead/deployer/reach"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
+	"github.com/fairlead-deploy/fairlead/deployer/spec/hooks"
 	"github.com/fairlead-deploy/fairlead/internal/secret"
 	"github.com/fairlead-deploy/fairlead/release"
 )
@@ -37,6 +39,9 @@ type Ask struct {
 	Verb    Verb
 	Version string // the tag; "" is the commit's
 	NoCache bool
+	// SkipHooks runs no pre-build.
+	SkipHooks bool
+	Actor     string // who asks
 }
 
 // NeedsSecrets tells whether the registry's account and the secrets of builds
@@ -55,6 +60,9 @@ type Job struct {
 	// At is how deploy.yml reaches one of its hosts.
 	At   func(name string) reach.Address
 	Tell func(line string)
+	// Beside runs hooks of the checkout; of its facts Release's Version and
+	// Command are not known yet.
+	Beside hook.Beside
 }
 
 // Failed is a build that did not come to its end, with the one thing to do.
@@ -98,6 +106,12 @@ func (j Job) do(ctx context.Context, a Ask) error {
 	if a.Verb == Dev {
 		c.Dirty, c.Files = true, j.Folder
 	}
+	if _, err := build.RecipeOf(j.Deploy, version, j.Ways.Yard().Arch); err != nil {
+		return err // before any hook
+	}
+	if err := j.before(ctx, a, version); err != nil {
+		return err
+	}
 	digest, err := j.Ways.Yard().Make(ctx, c)
 	if err != nil {
 		return err
@@ -115,6 +129,30 @@ func (j Job) do(ctx context.Context, a Ask) error {
 		return j.pull(ctx, version)
 	}
 	return nil
+}
+
+// before runs the hooks that come before a build.
+func (j Job) before(ctx context.Context, a Ask, version string) error {
+	if a.SkipHooks {
+		return nil
+	}
+	b := j.Beside
+	b.Files, b.Builder = j.Folder, j.Ways.Yard().Builder(j.Deploy)
+	b.Facts.Release.Version, b.Facts.Release.Revision, b.Facts.Release.Cause.Actor = version, j.Revision, a.Actor
+	b.Facts.Command, b.Facts.Subcommand, b.Facts.Unlocked = "build", string(a.Verb), true
+	if a.Verb == Build {
+		b.Facts.Subcommand = ""
+	}
+	for _, v := range j.Secrets {
+		b.Hidden = append(b.Hidden, v)
+	}
+	b.Hidden = append(b.Hidden, j.Auth.Password)
+	b.Tell = func(_, line string) error { j.Tell(line); return nil }
+	err := b.Run(ctx, hooks.PreBuild, j.Deploy.Hosts())
+	if failed, ok := errors.AsType[*hook.FailedError](err); ok {
+		return &Failed{Next: "read what it printed and mend it; --skip-hooks builds without", Err: failed}
+	}
+	return err
 }
 
 func (j Job) tell(l engine.Line) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/fairlead-deploy/fairlead/daemon/builders"
+	"github.com/fairlead-deploy/fairlead/deployer/hook"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
 	"github.com/fairlead-deploy/fairlead/internal/secret"
 )
@@ -12,7 +13,7 @@ import (
 // Build works on the service's images. Of the job it fills in what deploy.yml
 // and its secrets say.
 func (b Place) Build(ctx context.Context, j builders.Job, ask builders.Ask) (err error) {
-	j.Deploy, j.At = b.Deploy, b.At
+	j.Deploy, j.At, j.Beside = b.Deploy, b.At, b.beside(hook.Facts{})
 	if ask.NeedsSecrets() {
 		if j.Auth, err = b.Account(ctx); err != nil {
 			return err

@@ -5,7 +5,6 @@
 package byhand
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +22,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/reach"
 	"github.com/fairlead-deploy/fairlead/deployer/route"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
+	"github.com/fairlead-deploy/fairlead/deployer/traefik"
 	"github.com/fairlead-deploy/fairlead/internal/secret"
 	"github.com/fairlead-deploy/fairlead/release"
 	"github.com/fairlead-deploy/fairlead/store"
@@ -34,8 +34,10 @@ type Place struct {
 	Files    fs.FS // that Deploy was read from
 	Settings deployer.Settings
 	Pool     *host.Pool
-	// Address decides how a host is reached.
+	// Address decides how a host is reached; Keys are the values of the secrets
+	// that ssh.key_data names.
 	Address func(reach.Address) (host.Address, error)
+	Keys    map[string]secret.Value
 	// Mirrors are those of fairlead.yml, whose names for images go with them.
 	Mirrors mirrored.Mirrors
 	// Fleet reaches hosts as a rollout does, and Dumps is the folder of
@@ -44,6 +46,10 @@ type Place struct {
 	Dumps string
 	// Store is the daemon's; nil: nothing here follows Git.
 	Store *store.Store
+	// Folder and Environ are those of a person's own checkout; "" and nil in a
+	// daemon.
+	Folder  string
+	Environ []string
 	// Unique makes a word that was never used before.
 	Unique func() string
 	// Binary is the program that proxies are made of.
@@ -55,7 +61,7 @@ type Place struct {
 func (b Place) Service(keeper *lock.Keeper) *operate.Service {
 	s := &operate.Service{
 		Deploy: b.Deploy, Connect: b.connect, Keeper: keeper, Unique: func() string { return b.Unique()[:6] },
-		Failed: b.failed, Account: b.Account, Log: b.Log,
+		Failed: b.failed, Account: b.Account, Hooks: b.hooks, Log: b.Log,
 	}
 	if b.Store != nil {
 		s.Hold, s.Served = b.Store.Hold, b.served
@@ -79,13 +85,25 @@ func (b Place) connect(ctx context.Context, name string) (operate.Host, error) {
 		return operate.Host{}, err
 	}
 	e := h.Engine()
-	// Without a home it asks the proxy by its commands, which leaves nothing open.
-	driver := route.NewDriver(e, h, "", b.Log.With("host", name))
+	var driver proxy = b.kamalProxy(h)
+	if traefik.Keeps(b.Deploy) {
+		box, err := b.traefik(ctx, h)
+		if err != nil {
+			return operate.Host{}, err
+		}
+		driver = box
+	}
 	return operate.Host{
 		Name: name, Reader: e, Runner: e, Mover: mover{e, mirrored.New(e, e, b.Mirrors)}, Ground: e, Files: h.Files(), Shell: h.Shell,
 		Proxy:  func(context.Context) (operate.Proxy, error) { return driver, nil },
 		Routes: func(ctx context.Context) ([]plan.Live, error) { return driver.List(ctx, false) },
 	}, nil
+}
+
+// proxy is a host's, as people work on its routes.
+type proxy interface {
+	operate.Proxy
+	List(ctx context.Context, ours bool) ([]plan.Live, error)
 }
 
 // mover is an engine that knows images by whatever way they came.
@@ -101,26 +119,7 @@ func (m mover) RemoveImage(ctx context.Context, ref string) error {
 
 // At is how deploy.yml reaches one of its hosts.
 func (b Place) At(name string) reach.Address {
-	at := reach.Address{Name: name, Host: name, SSH: b.Deploy.SSH}
-	var entries []spec.HostEntry
-	for _, role := range b.Deploy.Roles {
-		entries = append(entries, role.Hosts...)
-	}
-	for _, a := range b.Deploy.Accessories {
-		entries = append(entries, a.Hosts...)
-	}
-	for _, h := range entries {
-		if h.Address == name {
-			at.User, at.Port = cmp.Or(at.User, h.User), cmp.Or(at.Port, h.Port)
-		}
-	}
-	if at.User == "" && b.Deploy.SSH.UserSet {
-		at.User = b.Deploy.SSH.User
-	}
-	if at.Port == 0 && b.Deploy.SSH.PortSet {
-		at.Port = b.Deploy.SSH.Port
-	}
-	return at
+	return reach.At(b.Deploy, name).With(b.Settings.Allow, func(name string) secret.Value { return b.Keys[name] })
 }
 
 // lastFailed is how many releases are looked at.
@@ -168,7 +167,7 @@ func credential(source secret.Source, c spec.Credential) (secret.Value, error) {
 }
 
 var (
-	_ operate.Proxy  = (*route.Driver)(nil)
+	_ proxy          = (*route.Driver)(nil)
 	_ operate.Reader = (*docker.Engine)(nil)
 	_ operate.Runner = (*docker.Engine)(nil)
 	_ operate.Mover  = mover{}

@@ -134,17 +134,20 @@ type Policy struct {
 }
 
 // AllowWords are what a repository can be allowed to ask for beyond its policy.
-// Under PolicyKamal only build, commands and hooks need to be asked for.
+// Under PolicyKamal only accessories, build, commands, hooks, proxy_command and
+// servers need to be asked for.
 func AllowWords() []string {
 	return []string{
-		"accessories", // replace an accessory whose part of deploy.yml changed
-		"build",       // build images from commits
-		"commands",    // run commands of the repository on the daemon's machine: $(…), ERB, ssh.proxy_command
-		"hooks",       // run hooks
-		"host",        // strict: the host's namespaces (network, pid, ipc, uts, …), its ports below 1024
-		"mounts",      // strict: any folder of the host, volumes of other containers
-		"privileged",  // strict: privileged containers, devices, capabilities, weaker confinement
-		"socket",      // strict: the engine's socket inside a container
+		"accessories",   // replace an accessory whose part of deploy.yml changed
+		"build",         // build images from commits
+		"commands",      // run commands of the repository on the daemon's machine: $(…), ERB, proxy_command
+		"hooks",         // run hooks
+		"host",          // strict: the host's namespaces (network, pid, ipc, uts, …), its ports below 1024
+		"mounts",        // strict: any folder of the host, volumes of other containers
+		"proxy_command", // connect by the program of deploy.yml's ssh.proxy_command, on the daemon's machine
+		"privileged",    // strict: privileged containers, devices, capabilities, weaker confinement
+		"servers",       // run hooks on the servers and builders themselves, as their ssh user
+		"socket",        // strict: the engine's socket inside a container
 	}
 }
 

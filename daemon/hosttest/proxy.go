@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-deploy/fairlead/internal/schedule"
 	"github.com/fairlead-deploy/fairlead/proxy/control"
 )
 
@@ -37,7 +38,7 @@ func (s *Server) proxy() http.Handler {
 				reply(w, http.StatusFailedDependency, control.Errorf(control.Unhealthy, "target failed to become healthy within %s", request.DeployTimeout))
 				return
 			}
-			if wait(r.Context(), 10*time.Millisecond) != nil {
+			if schedule.Pause(r.Context(), 10*time.Millisecond) != nil {
 				return
 			}
 		}

@@ -1,9 +1,9 @@
 package hosttest
 
 import (
-	"context"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -121,14 +121,16 @@ func (s *Server) Calls(what string) int {
 	return s.calls[what]
 }
 
-// wait is for a container to answer, or for the caller to go.
-func wait(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
+// Asked returns how often the engine was asked for anything, and how often of
+// that to change something.
+func (s *Server) Asked() (calls, changes int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for what, n := range s.calls {
+		calls += n
+		if !strings.HasPrefix(what, http.MethodGet) && !strings.HasPrefix(what, http.MethodHead) {
+			changes += n
+		}
 	}
+	return calls, changes
 }

@@ -1,6 +1,7 @@
 package abreast_test
 
 import (
+	"errors"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -42,4 +43,21 @@ func caught(do func()) (fault *abreast.Fault) {
 	defer func() { fault, _ = recover().(*abreast.Fault) }()
 	do()
 	return nil
+}
+
+func TestTriesEndWithTheFirstErrorAndAPanicEndsUpWithWhoeverWaits(t *testing.T) {
+	tries, ctx := abreast.Trying(t.Context(), 2)
+	failed := errors.New("failed")
+	tries.Go(func() error { return failed })
+	tries.Go(func() error { <-ctx.Done(); return nil })
+	if err := tries.Wait(); !errors.Is(err, failed) {
+		t.Errorf("got %v", err)
+	}
+
+	tries, ctx = abreast.Trying(t.Context(), 2)
+	tries.Go(func() error { explode(); return nil })
+	tries.Go(func() error { <-ctx.Done(); return nil })
+	if fault := caught(func() { _ = tries.Wait() }); fault == nil || !strings.Contains(string(fault.Stack), "explode") {
+		t.Errorf("caught %v", fault)
+	}
 }

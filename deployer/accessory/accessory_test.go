@@ -12,6 +12,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
 	"github.com/fairlead-deploy/fairlead/internal/secret"
+	"github.com/fairlead-deploy/fairlead/release"
 )
 
 const file = `
@@ -27,6 +28,7 @@ accessories:
     cmd: postgres -c shared_buffers=1GB
     env: {clear: {POSTGRES_DB: shop}, secret: [POSTGRES_PASSWORD]}
     directories: [data:/var/lib/postgresql/data]
+    volumes: ["wal:/wal", "certs/db:/certs:ro"]
     files:
       - {local: config/my.conf.erb, remote: /etc/my.conf, mode: "0600", owner: "999:999"}
     options: {memory: 1g}
@@ -93,9 +95,9 @@ func TestWhatAnAccessoryIsIsWhatKamalMakesOfIt(t *testing.T) {
 	}
 	var mounts []string
 	for _, m := range u.Spec.Mounts {
-		mounts = append(mounts, m.Source+":"+m.Target)
+		mounts = append(mounts, strings.TrimSuffix(m.Source+":"+m.Target+":"+map[bool]string{true: "ro"}[m.ReadOnly], ":"))
 	}
-	if got := strings.Join(mounts, " "); got != "/home/deploy/shop-db/etc/my.conf:/etc/my.conf /home/deploy/shop-db/data:/var/lib/postgresql/data" {
+	if got := strings.Join(mounts, " "); got != "wal:/wal /home/deploy/certs/db:/certs:ro /home/deploy/shop-db/etc/my.conf:/etc/my.conf /home/deploy/shop-db/data:/var/lib/postgresql/data" {
 		t.Errorf("mounts %s", got)
 	}
 	if f := u.Mounted[0]; f.Path != "shop-db/etc/my.conf" || f.Mode != fs.FileMode(0o600) || f.Owner != "999:999" || f.Content.Reveal() != "db = shop\n# \n" {
@@ -142,6 +144,10 @@ func TestWhatIsDoneAboutAnAccessoryAndWhy(t *testing.T) {
 	former := *all(func(c *container.Observed) {
 		c.Name, c.ID = "shop-db_replaced_dddddddddddddddd", strings.Repeat("d", 64)
 	})
+	spent := former
+	spent.ID, spent.State.Status = strings.Repeat("d", 64), container.Exited
+	keeps := spent
+	keeps.Image.Defaults.Volumes = []string{"/other"}
 	fresh := map[string]bool{"r1": true}
 	for name, c := range map[string]struct {
 		have   *container.Observed
@@ -172,6 +178,8 @@ func TestWhatIsDoneAboutAnAccessoryAndWhy(t *testing.T) {
 		"was just started again, of long ago":           {have: all(image, ours("r0"), func(c *container.Observed) { c.State.RestartCount = 2 }), terms: accessory.Terms{Unproven: fresh}, why: "differs"},
 		"keeps ending, of long ago":                     {have: all(ours("r0"), status(container.Restarting)), terms: accessory.Terms{Unproven: fresh}},
 		"runs, of this release":                         {have: all(ours("r1")), terms: accessory.Terms{Unproven: fresh}, do: accessory.Await},
+		"what it took the place of is still there":      {have: all(ours("r1"), func(c *container.Observed) { c.State.Health = container.Healthy }), former: []container.Observed{spent}, terms: accessory.Terms{Unproven: fresh}, do: accessory.Await, why: "still there"},
+		"and it has data of its own":                    {have: all(ours("r1"), func(c *container.Observed) { c.State.Health = container.Healthy }), former: []container.Observed{keeps}, terms: accessory.Terms{Unproven: fresh}},
 		"one that gave its name away runs beside it":    {have: all(status(container.Created)), former: []container.Observed{former}, do: accessory.Start},
 		"one that gave its name away runs, and it too":  {have: all(), former: []container.Observed{former}, do: accessory.Await},
 	} {
@@ -206,6 +214,8 @@ func TestNothingStartsOnDataThatAnotherStillHas(t *testing.T) {
 	u := want(t, file)[0]
 	old := ran(u, func(c *container.Observed) { c.Spec.Image = "postgres:14" })
 	former := ran(u, func(c *container.Observed) { c.Name, c.ID = "shop-db_replaced_d", strings.Repeat("d", 64) })
+	spent := former
+	spent.Name, spent.State.Status = "shop-db_replaced_dddddddddddddddd", container.Exited
 	for _, c := range []struct{ name, got, want string }{
 		{"boot", steps(t, u, accessory.Terms{}),
 			"make network kamal, pull postgres:15, put 2 files, create shop-db, start shop-db, await health of shop-db"},
@@ -218,6 +228,8 @@ func TestNothingStartsOnDataThatAnotherStillHas(t *testing.T) {
 			"make network kamal, pull postgres:15, put 2 files, create shop-db, stop shop-db_replaced_d, start shop-db, await health of shop-db, prune 1 container"},
 		{"after a crash before the start", steps(t, u, accessory.Terms{}, former, ran(u, func(c *container.Observed) { c.State.Status = container.Created })),
 			"stop shop-db_replaced_d, start shop-db, await health of shop-db, prune 1 container"},
+		{"after a crash before the old one was removed", steps(t, u, accessory.Terms{Start: true}, spent, ran(u, nil)),
+			"await health of shop-db, prune 1 container"},
 		{"what has data of its own is not removed", steps(t, u, accessory.Terms{Renew: true}, ran(u, func(c *container.Observed) { c.Image.Defaults.Volumes = []string{"/other"} })),
 			"make network kamal, pull postgres:15, put 2 files, create shop-db, stop shop-db, start shop-db, await health of shop-db"},
 	} {
@@ -279,5 +291,21 @@ func TestADatabaseIsGivenTime(t *testing.T) {
 	}
 	if u := want(t, strings.Replace(file, "memory: 1g", "memory: 1g, stop-timeout: 120", 1))[0]; u.StopTimeout != 2*time.Minute {
 		t.Error(u.StopTimeout)
+	}
+}
+
+func TestWhatARollbackSucceededWithIsNoProofOfAnAccessory(t *testing.T) {
+	of := func(id string, status release.Status, kind release.CauseKind, only string) release.Release {
+		return release.Release{ID: release.ID(id), Status: status, Cause: release.Cause{Kind: kind}, Only: only}
+	}
+	got := accessory.Unproven("r9", []release.Release{
+		of("r9", release.Succeeded, release.CausePush, ""), of("r8", release.Failed, release.CausePush, ""),
+		of("r7", release.Succeeded, release.CauseManual, ""), of("r6", release.Succeeded, release.CausePush, "web"),
+		of("r5", release.RolledBack, release.CausePush, ""), of("r4", release.Succeeded, release.CauseReconcile, ""), of("r3", release.Failed, release.CausePush, ""),
+	})
+	for id, want := range map[string]bool{"r9": true, "r8": true, "r7": false, "r6": false, "r5": true, "r4": false, "r3": false, "": false} {
+		if got[id] != want {
+			t.Errorf("%s: %v", id, got[id])
+		}
 	}
 }

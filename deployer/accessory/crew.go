@@ -46,11 +46,20 @@ func (c *Crew) Hosts(others []string) []string {
 	return slices.Compact(names)
 }
 
-// Unproven are a release and those of the recent ones that did not succeed.
+// Unproven are a release and those of the recent ones, newest first, whose
+// accessories have yet to show that they work: those that did not succeed, up to
+// one that did and that looked after accessories. What a person asked for may
+// have left them alone.
 func Unproven(id release.ID, recent []release.Release) map[string]bool {
 	list := map[string]bool{string(id): true}
 	for _, r := range recent {
-		list[string(r.ID)] = r.Status != release.Succeeded
+		if r.ID == id {
+			continue
+		}
+		succeeded := r.Status == release.Succeeded
+		if list[string(r.ID)] = !succeeded; succeeded && r.Cause.Kind != release.CauseManual && r.Only == "" {
+			break
+		}
 	}
 	return list
 }

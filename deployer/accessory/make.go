@@ -45,8 +45,9 @@ type Decision struct {
 	Why     string
 	Changes []container.Change // fields that differ
 	Have    *container.Observed
-	// Former still run under the names that they had to give away.
-	Former []container.Observed
+	// Former still run under the names that they had to give away; Spent do not,
+	// and have no data of their own.
+	Former, Spent []container.Observed
 	// Keeps says that the container that is replaced has data of its own: it is
 	// stopped and stays.
 	Keeps bool
@@ -63,6 +64,8 @@ func Decide(u Unit, h plan.Host, t Terms) Decision {
 			d.Have = &h.Beside[i]
 		case strings.HasPrefix(c.Name, u.Name+"_replaced_") && occupies(c):
 			d.Former = append(d.Former, c)
+		case c.Name == u.Name+"_replaced_"+c.ID[:min(16, len(c.ID))] && c.Nameless() == "":
+			d.Spent = append(d.Spent, c)
 		}
 	}
 	if d.Have == nil {
@@ -70,7 +73,7 @@ func Decide(u Unit, h plan.Host, t Terms) Decision {
 		return d
 	}
 	d.Changes = differences(u, *d.Have)
-	d.Keeps = nameless(*d.Have) != ""
+	d.Keeps = d.Have.Nameless() != ""
 	state := d.Have.State
 	unused := state.Status == container.Created
 	fresh := t.Unproven[d.Have.Spec.Labels[plan.LabelRelease]]
@@ -90,6 +93,8 @@ func Decide(u Unit, h plan.Host, t Terms) Decision {
 		d.Action, d.Why = Start, "it is stopped"
 	case state.Status == container.Restarting && fresh, len(d.Former) > 0, fresh && state.IsUp() && state.Health != container.Healthy:
 		d.Action, d.Why = Await, "it has yet to show that it works"
+	case (fresh || t.Start) && state.IsUp() && len(d.Spent) > 0:
+		d.Action, d.Why = Await, "what it took the place of is still there"
 	case !occupies(*d.Have):
 		d.Why = fmt.Sprintf("is stopped, and stays so; `fairlead accessory start %s` starts it", u.Accessory)
 	case u.Route != nil && !h.Serves(*u.Route, *d.Have):
@@ -101,7 +106,7 @@ func Decide(u Unit, h plan.Host, t Terms) Decision {
 // stays says why one that differs is not replaced, and what would do it.
 func (d Decision) stays(t Terms) string {
 	why := "differs: " + said(d.Changes)
-	if path := nameless(*d.Have); path != "" && t.Replace {
+	if path := d.Have.Nameless(); path != "" && t.Replace {
 		return fmt.Sprintf("%s; it stays, for its data at %s is in a volume without a name, which another container would not have; "+
 			"mount that from directories: or volumes:, or `fairlead accessory reboot %s` begins anew", why, path, d.Unit.Accessory)
 	}
@@ -135,25 +140,10 @@ func orNothing(text string) string {
 // those that say only where it came from.
 func differences(u Unit, have container.Observed) []container.Change {
 	_, told := have.Spec.Env[hostVariable]
-	return slices.DeleteFunc(have.Diff(u.Spec, func(name string) bool { return u.Clear[name] }), func(c container.Change) bool {
+	changes := slices.DeleteFunc(have.Diff(u.Spec, func(name string) bool { return u.Clear[name] }), func(c container.Change) bool {
 		return strings.HasPrefix(c.Field, "labels.fairlead.") || c.Field == "env."+hostVariable && !told
 	})
-}
-
-// nameless is a path whose data is in a volume that has no name, as an image's
-// VOLUME makes where nothing is mounted; "" for none.
-func nameless(c container.Observed) string {
-	for _, v := range c.Image.Defaults.Volumes {
-		if !slices.ContainsFunc(c.Spec.Mounts, func(m container.Mount) bool { return m.Target == v }) {
-			return v
-		}
-	}
-	for _, m := range c.Spec.Mounts {
-		if m.Kind == container.Volume && m.Source == "" {
-			return m.Target
-		}
-	}
-	return ""
+	return append(changes, rewritten(u, have)...)
 }
 
 // failing tells whether a container has ended by itself, or is unhealthy. The
@@ -245,6 +235,9 @@ func steps(d Decision, h plan.Host, booted map[string]bool) []plan.Step {
 		ref.ID = d.Have.ID
 	}
 	var prune plan.Prune
+	for _, c := range d.Spent {
+		prune.Remove = append(prune.Remove, plan.Ref{ID: c.ID, Name: c.Name})
+	}
 	former := d.Former
 	if d.Action == Replace {
 		former = append(slices.Clone(former), *d.Have)
@@ -252,7 +245,7 @@ func steps(d Decision, h plan.Host, booted map[string]bool) []plan.Step {
 	for _, c := range former {
 		old := plan.Ref{ID: c.ID, Name: c.Name}
 		list = append(list, plan.Stop{Ref: old, Timeout: u.StopTimeout, Why: "replaced"})
-		if nameless(c) == "" {
+		if c.Nameless() == "" {
 			prune.Remove = append(prune.Remove, old)
 		}
 	}

@@ -136,7 +136,10 @@ func unitOf(d *spec.Deploy, a spec.Accessory, p place, in Inputs) (Unit, error) 
 		u.StopTimeout = time.Duration(*t) * time.Second
 	}
 	if a.Proxy != nil {
-		r, files, run := plan.Beside(d, a, in.Secrets)
+		r, files, run, err := plan.Beside(d, a, in.Secrets)
+		if err != nil {
+			return u, err
+		}
 		u.Route, u.Files, u.Proxy = &r, files, run
 		check := a.Proxy.Healthcheck
 		u.Health.HTTP, u.Health.Port, u.Health.Interval, u.Health.Timeout = check.Path, a.Proxy.AppPort, check.Interval, check.Timeout
@@ -251,6 +254,7 @@ func mounts(u *Unit, a spec.Accessory, p place) error {
 	for i, f := range p.files {
 		f.Path = path.Join(a.Service, f.Path)
 		u.Mounted = append(u.Mounted, f)
+		u.Spec.Labels[labelFile+a.Files[i].Remote] = made(f)
 		with(path.Join(p.home, f.Path), a.Files[i])
 	}
 	for _, m := range a.Directories {
@@ -262,7 +266,9 @@ func mounts(u *Unit, a spec.Accessory, p place) error {
 		mode, err := modeOf(m.Mode, 0)
 		errs = append(errs, err)
 		// A path of the host's own is absolute, one in the home folder is not.
-		u.Mounted = append(u.Mounted, plan.File{Path: strings.TrimPrefix(source, p.home+"/"), Mode: mode, Owner: m.Owner, Folder: true})
+		f := plan.File{Path: strings.TrimPrefix(source, p.home+"/"), Mode: mode, Owner: m.Owner, Folder: true}
+		u.Mounted = append(u.Mounted, f)
+		u.Spec.Labels[labelFile+m.Remote] = made(f)
 	}
 	return errors.Join(errs...)
 }

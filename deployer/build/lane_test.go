@@ -11,6 +11,8 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -122,7 +124,8 @@ const settled = 20 * time.Minute
 type lane struct {
 	*testing.T
 	*smithy
-	d *deployer.Deployer
+	d    *deployer.Deployer
+	more string // of deploy.yml
 }
 
 func begin(t *testing.T, allow ...string) *lane {
@@ -147,7 +150,7 @@ func begin(t *testing.T, allow ...string) *lane {
 		_ = server.Close()
 		wg.Wait()
 	})
-	return &lane{t, s, d}
+	return &lane{T: t, smithy: s, d: d}
 }
 
 // push submits a commit with that in its context, and lets some time pass.
@@ -156,7 +159,7 @@ func (l *lane) push(n, what string, pass time.Duration, cause release.CauseKind)
 	files := fstest.MapFS{
 		"Dockerfile": {Data: []byte("FROM scratch # " + what)},
 		"config/deploy.yml": {Data: []byte("service: shop\nimage: acme/shop\nservers: [h1, h2]\nregistry: { username: acme, password: x }\n" +
-			"proxy: { host: shop.example.com }\nbuilder: { arch: amd64 }\n")},
+			"proxy: { host: shop.example.com }\nbuilder: { arch: amd64 }\n" + l.more)},
 	}
 	req := release.Request{Revision: release.Revision{Repo: "shop", Ref: "refs/heads/main", SHA: sha(n)}, Cause: release.Cause{Kind: cause}}
 	if err := l.d.Submit(l.Context(), req, files); err != nil {
@@ -262,6 +265,34 @@ func TestWithoutTheOperatorsWordNothingIsBuiltAndTheLineToWriteIsNamed(t *testin
 		l.counts(0, 0)
 		if r := l.world.Memory.Last(); r.Status != release.Waiting || !strings.Contains(r.Reason, "`allow: [build]` in fairlead.yml") {
 			t.Errorf("it is %s: %s", r.Status, r.Reason)
+		}
+	})
+}
+
+func TestWhatComesBeforeABuildRunsOnceAndStopsItWhereItFails(t *testing.T) {
+	ran := filepath.Join(t.TempDir(), "ran")
+	synctest.Test(t, func(t *testing.T) {
+		l := begin(t, "build", "commands", "hooks")
+		hook := func(code int) string {
+			return fmt.Sprintf("hooks: { pre-build: [\"sh -c 'echo $KAMAL_VERSION $KAMAL_COMMAND $KAMAL_LOCK $KAMAL_HOSTS >> %s; exit %d'\"] }\n", ran, code)
+		}
+		l.more = hook(0)
+		l.push("1", "good", settled, release.CausePush)
+		l.serves(sha("1"))
+		l.counts(1, 0)
+		l.more = hook(3)
+		for _, cause := range []release.CauseKind{release.CausePush, release.CauseReconcile, release.CauseReconcile} {
+			l.push("2", "good", settled, cause)
+		}
+		r := l.world.Memory.Last()
+		if f := r.Failure; r.Status != release.Failed || f == nil || f.Class != release.Verdict || f.Step != build.Step || !strings.HasPrefix(f.Message, "hook pre-build ended with exit status 3 (sh -c 'echo") {
+			t.Fatalf("it is %s: %+v", r.Status, f)
+		}
+		l.counts(1, 0)
+		l.serves(sha("1"))
+		got, err := os.ReadFile(ran)
+		if want := sha("1") + " deploy false h1,h2\n" + sha("2") + " deploy false h1,h2\n"; err != nil || string(got) != want {
+			t.Errorf("it ran as %q (%v), want %q", got, err, want)
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/fairlead-deploy/fairlead/deployer/build/engine"
+	"github.com/fairlead-deploy/fairlead/deployer/health"
 	"github.com/fairlead-deploy/fairlead/deployer/rollout"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
 	"github.com/fairlead-deploy/fairlead/internal/registry"
@@ -27,6 +28,9 @@ type Turn struct {
 	Warn  func(spec.Warning)                           // tells a preview what would be done first
 	Begin func(ctx context.Context, what string) error // notes down that a build begins
 	Tell  func(ctx context.Context, step string)       // of a step of it
+	// Before runs the hooks that come before the build of a tag. An error with a
+	// health.Error in it is a verdict.
+	Before func(ctx context.Context, tag string) error
 	// News calls stop once something newer is asked for, until it is ended.
 	News func(stop func()) (end func())
 }
@@ -75,8 +79,14 @@ func (t Turn) make(ctx context.Context, tag string) (digest string, err error) {
 	if f := t.broken(); f != nil && !t.Wanted {
 		return "", &Error{Class: release.Verdict, Message: f.Message, Logs: f.Logs, Next: f.Next}
 	}
+	if _, err := RecipeOf(c.Deploy, tag, t.Yard.Arch); err != nil {
+		return "", err
+	}
 	if err := t.Begin(ctx, "building "+c.Deploy.Image.Ref(tag)); err != nil {
 		return "", err
+	}
+	if err := t.Before(ctx, tag); err != nil {
+		return "", hooked(err)
 	}
 	building, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
@@ -92,6 +102,14 @@ func (t Turn) make(ctx context.Context, tag string) (digest string, err error) {
 		err = ErrNewer
 	}
 	return digest, err
+}
+
+// hooked is how a hook that failed ends the build before it begins.
+func hooked(err error) error {
+	if e, ok := errors.AsType[*health.Error](err); ok {
+		return &Error{Class: release.Verdict, Message: e.Container + " " + e.Message, Logs: e.Logs, Next: e.Remedy}
+	}
+	return err
 }
 
 // maxSteps bounds what is told of one build.

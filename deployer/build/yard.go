@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/fairlead-deploy/fairlead/deployer/build/engine"
 	"github.com/fairlead-deploy/fairlead/deployer/build/tree"
+	"github.com/fairlead-deploy/fairlead/deployer/hook/process"
 	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
 	"github.com/fairlead-deploy/fairlead/internal/secret"
@@ -46,6 +48,7 @@ type Machine struct {
 	Name   string // for messages
 	Dial   func(ctx context.Context) (net.Conn, error)
 	Images Images
+	Shell  process.Shell // of hooks; nil: it is not reached over SSH
 }
 
 // Machines reaches builders: at is "" for this machine's engine, else as
@@ -70,6 +73,24 @@ type Yard struct {
 	Scratch string
 	Arch    string // of this machine, as Go names it
 	Log     *slog.Logger
+}
+
+// Builder reaches the machine that hooks run on which name the builder:
+// builder.remote, or else this one, which is a nil Remote. nil: nothing is built.
+func (y *Yard) Builder(d *spec.Deploy) func(ctx context.Context) (*process.Remote, error) {
+	if y == nil || d.Builder == nil {
+		return nil
+	}
+	return func(ctx context.Context) (*process.Remote, error) {
+		if d.Builder.Remote == "" {
+			return nil, nil
+		}
+		m, err := y.Machines.Machine(ctx, d.Builder.Remote, d.SSH)
+		if err != nil {
+			return nil, fmt.Errorf("reach the builder: %w", err)
+		}
+		return &process.Remote{Name: m.Name, Shell: m.Shell}, nil
+	}
 }
 
 // Commit is what is built.
@@ -115,12 +136,13 @@ func (y *Yard) Make(ctx context.Context, c Commit) (digest string, err error) {
 	}
 	defer files.Close()
 	var digests []string
+	size, err := files.Seek(0, io.SeekEnd)
+	if err != nil {
+		return "", fmt.Errorf("read context: %w", err)
+	}
 	for _, p := range recipe.Parts {
-		if _, err := files.Seek(0, 0); err != nil {
-			return "", fmt.Errorf("read context: %w", err)
-		}
 		p.Order.Dockerfile, p.Order.NoCache, p.Order.Lends = dockerfile, c.NoCache, y.lends(c, recipe)
-		if digest, err = y.part(ctx, c, recipe.Name, p, files); err != nil {
+		if digest, err = y.part(ctx, c, recipe.Name, p, io.NewSectionReader(files, 0, size)); err != nil {
 			return "", err
 		}
 		digests = append(digests, digest)
@@ -134,7 +156,7 @@ func (y *Yard) Make(ctx context.Context, c Commit) (digest string, err error) {
 }
 
 // part makes one image, and brings it to the registry.
-func (y *Yard) part(ctx context.Context, c Commit, name string, p Part, files *os.File) (string, error) {
+func (y *Yard) part(ctx context.Context, c Commit, name string, p Part, files io.Reader) (string, error) {
 	m, err := y.Machines.Machine(ctx, p.At, c.Deploy.SSH)
 	if err != nil {
 		return "", fmt.Errorf("reach the builder: %w", err)
@@ -142,10 +164,16 @@ func (y *Yard) part(ctx context.Context, c Commit, name string, p Part, files *o
 	e := engine.New(m.Name, m.Dial)
 	defer e.Close()
 	tail := &tail{}
-	told := func(l engine.Line) { tail.add(l); c.told(l) }
+	hidden := c.hidden()
+	told := func(l engine.Line) {
+		l.Text = hidden.Scrub(l.Text)
+		tail.add(l)
+		c.told(l)
+	}
 	started := time.Now()
 	id, err := e.Build(ctx, p.Order, files, told)
 	if failed, ok := errors.AsType[*engine.BuildError](err); ok {
+		failed.Message = hidden.Scrub(failed.Message)
 		return "", judge(failed, tail.lines)
 	}
 	if err != nil {
@@ -170,6 +198,16 @@ func (y *Yard) part(ctx context.Context, c Commit, name string, p Part, files *o
 	y.Log.Info("image pushed", "image", p.Order.Tags[0], "digest", digest)
 	y.tidy(ctx, m, c, name)
 	return digest, nil
+}
+
+// hidden knows the values that a build is lent, and which a step may print.
+func (c Commit) hidden() *secret.Scrubber {
+	var known secret.Scrubber
+	known.Know("", c.Auth.Password)
+	for _, name := range c.Deploy.Builder.Secrets {
+		known.Know(name, c.Secrets[name])
+	}
+	return &known
 }
 
 // context writes the tree of the commit to a file without a name.

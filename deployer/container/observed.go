@@ -1,6 +1,7 @@
 package container
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -23,6 +24,23 @@ type Observed struct {
 	// Ignored says which limits this host's kernel cannot enforce; the engine
 	// discards them when a container is created, so they are not compared.
 	Ignored Ignored
+}
+
+// Nameless is a path in the container whose data is in a volume that has no
+// name, as an image's VOLUME makes where nothing is mounted: it is lost with the
+// container. "" for none.
+func (o Observed) Nameless() string {
+	for _, v := range o.Image.Defaults.Volumes {
+		if !slices.ContainsFunc(o.Spec.Mounts, func(m Mount) bool { return m.Target == v }) {
+			return v
+		}
+	}
+	for _, m := range o.Spec.Mounts {
+		if m.Kind == Volume && m.Source == "" {
+			return m.Target
+		}
+	}
+	return ""
 }
 
 // ImageFacts is what an image brings into every container made of it.

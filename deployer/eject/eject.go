@@ -27,6 +27,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/proxies"
 	"github.com/fairlead-deploy/fairlead/deployer/route"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
+	"github.com/fairlead-deploy/fairlead/deployer/traefik"
 	"github.com/fairlead-deploy/fairlead/internal/secret"
 	"github.com/fairlead-deploy/fairlead/release"
 	"github.com/fairlead-deploy/fairlead/release/operation"
@@ -62,6 +63,9 @@ type Service struct {
 // host by host, the proxies become kamal-proxy, which is told how long they
 // refused connections.
 func (s Service) Do(ctx context.Context, ask operation.Ask, who operation.Caller) error {
+	if traefik.Keeps(s.Deploy) {
+		return &operation.Refusal{Message: "Kamal 2 knows kamal-proxy alone, and deploy.yml keeps Traefik", Hint: "write `x-fairlead: {proxy: kamal-proxy}` and push, then `fairlead proxy use kamal-proxy`, and eject"}
+	}
 	if err := s.hold(ctx, ask, who); err != nil {
 		return err
 	}
@@ -122,6 +126,14 @@ func (s Service) on(ctx context.Context, name string, h Host, who operation.Call
 			return false, err
 		}
 	}
+	for _, a := range s.Deploy.Accessories {
+		if !slices.ContainsFunc(a.Hosts, func(e spec.HostEntry) bool { return e.Address == name }) {
+			continue
+		}
+		if err := s.beside(ctx, name, a, h, all, who); err != nil {
+			return false, err
+		}
+	}
 	i := slices.IndexFunc(all, func(c container.Observed) bool { return c.Name == route.Container })
 	return i >= 0 && all[i].Spec.Labels[route.LabelOurs] != "", nil
 }
@@ -145,14 +157,36 @@ func (s Service) role(ctx context.Context, host, role string, h Host, all []cont
 		return err
 	}
 	_, secrets := s.Deploy.EnvFor(role, host)
-	file := path.Join(".kamal/apps", lane.String(), "env/roles", role+".env")
-	if err := h.Files.MkdirAll(ctx, path.Dir(file), 0o755); err != nil {
-		return err
-	}
-	if err := h.Files.Write(ctx, file, EnvFile(secrets, c.Spec.Env), 0o600); err != nil {
+	file, err := s.write(ctx, h, "roles", role, secrets, c)
+	if err != nil {
 		return err
 	}
 	return who.Tell(operation.Told{Source: from, Done: fmt.Sprintf("is %s; %s has %s", latest, file, release.Count(len(secrets), "secret"))})
+}
+
+// beside puts the secrets of an accessory where Kamal's one-off containers of it
+// get them.
+func (s Service) beside(ctx context.Context, host string, a spec.Accessory, h Host, all []container.Observed, who operation.Caller) error {
+	from := operation.Source{Host: host, Role: a.Name, Name: a.Service}
+	i := slices.IndexFunc(all, func(c container.Observed) bool { return c.Name == a.Service })
+	if i < 0 {
+		return who.Tell(operation.Told{Source: from, Warning: "it is not there; `kamal accessory boot " + a.Name + "` makes it"})
+	}
+	file, err := s.write(ctx, h, "accessories", a.Name, a.Env.Secrets, all[i])
+	if err != nil {
+		return err
+	}
+	return who.Tell(operation.Told{Source: from, Done: fmt.Sprintf("%s has %s", file, release.Count(len(a.Env.Secrets), "secret"))})
+}
+
+// write writes the file of secret variables of a role or an accessory, for root
+// alone, with the values that its container has.
+func (s Service) write(ctx context.Context, h Host, kind, name string, secrets []spec.SecretRef, c container.Observed) (file string, err error) {
+	file = path.Join(".kamal/apps", s.Lane().String(), "env", kind, name+".env")
+	if err := h.Files.MkdirAll(ctx, path.Dir(file), 0o755); err != nil {
+		return "", err
+	}
+	return file, h.Files.Write(ctx, file, EnvFile(secrets, c.Spec.Env), 0o600)
 }
 
 // EnvFile is what Kamal gives `docker run --env-file`: the secret variables, as

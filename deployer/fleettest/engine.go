@@ -13,6 +13,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
 	"github.com/fairlead-deploy/fairlead/deployer/rollout"
+	"github.com/fairlead-deploy/fairlead/internal/schedule"
 )
 
 // engine is a host's container engine in a process's hands.
@@ -291,7 +292,7 @@ func (r reverseProxy) Deploy(ctx context.Context, route plan.Route, ids ...strin
 		if time.Since(begin) > route.DeployTimeout {
 			return fmt.Errorf("%w: target failed to become healthy", rollout.ErrProxyVerdict)
 		}
-		if err := sleep(ctx, route.HealthInterval); err != nil {
+		if err := schedule.Pause(ctx, route.HealthInterval); err != nil {
 			return err
 		}
 	}

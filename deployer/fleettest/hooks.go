@@ -12,13 +12,6 @@ import (
 // labelHook is what containers of hooks have, with the hook's name.
 const labelHook = "fairlead.hook"
 
-// Hook is how a hook in an image's container behaves: as a program that ends
-// by itself.
-type Hook struct {
-	Takes    time.Duration // 0: three seconds
-	ExitCode int
-}
-
 // hook returns the behaviour of a container that is a hook's.
 func (h *Host) hook(b *box) (Hook, bool) {
 	name := b.spec.Labels[labelHook]

@@ -96,11 +96,7 @@ func (h *Host) SetEngineStopping(stopping bool) {
 
 // app returns the behaviour of a container's program.
 func (h *Host) app(b *box) App {
-	a := h.w.apps[b.digest].on(h.Name)
-	if slices.Contains(a.Rejects, b.spec.Env["KEY"].Reveal()) {
-		a.Status = 503
-	}
-	return a
+	return h.w.apps[b.digest].On(h.Name, b.spec.Env["KEY"].Reveal())
 }
 
 // clock is a moment as the host tells it.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
+	"github.com/fairlead-deploy/fairlead/internal/schedule"
 )
 
 // lateness is how long after a call that is Late its effect comes: well after
@@ -36,7 +37,7 @@ func (p *Process) late(ctx context.Context, host *Host, call string, do func() e
 	if err != nil {
 		return err
 	}
-	if err := sleep(ctx, engineTimeout); err != nil {
+	if err := schedule.Pause(ctx, engineTimeout); err != nil {
 		return err
 	}
 	return fmt.Errorf("%s on %s: %w", call, host.Name, &docker.TimeoutError{Call: call, Host: host.Name, After: engineTimeout.String()})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
+	"github.com/fairlead-deploy/fairlead/internal/schedule"
 )
 
 // engineTimeout is how long a hanging engine is waited for, as by package docker.
@@ -107,7 +108,7 @@ func (p *Process) reach(ctx context.Context, host *Host, name, call string) (Fat
 }
 
 func (p *Process) travel(ctx context.Context, host *Host, f Fate, took time.Duration, name, call string) error {
-	if err := sleep(ctx, took); err != nil {
+	if err := schedule.Pause(ctx, took); err != nil {
 		return err
 	}
 	p.w.mu.Lock()
@@ -119,7 +120,7 @@ func (p *Process) travel(ctx context.Context, host *Host, f Fate, took time.Dura
 	case f == Panics:
 		panic("the panic that the test asked for, in " + call + " on " + name)
 	case down || f == Hangs:
-		if err := sleep(ctx, engineTimeout); err != nil {
+		if err := schedule.Pause(ctx, engineTimeout); err != nil {
 			return err
 		}
 		return fmt.Errorf("%s on %s: %w", call, name, &docker.TimeoutError{Call: call, Host: name, After: engineTimeout.String()})
@@ -250,15 +251,4 @@ func (p *Process) crash() error {
 	}
 	p.die()
 	return ErrDead
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -19,6 +19,7 @@ func (h *Host) serving() map[string]bool {
 
 // check is the rule that no effect takes a working service away (P1).
 func (h *Host) check(call string, before map[string]bool) {
+	h.single(call)
 	now := h.serving()
 	for service, worked := range before {
 		if worked && !now[service] && !h.w.Gaps && !strings.HasPrefix(call, "remove route") {
@@ -30,7 +31,8 @@ func (h *Host) check(call string, before map[string]bool) {
 // stopping is the rule that an old container goes after the new has its
 // traffic, and that nothing of others is touched (P4).
 func (h *Host) stopping(b *box) {
-	if b.spec.Labels[plan.LabelService] == "" && !strings.Contains(b.name, "-assets") { // which carries them, and never runs
+	carries := strings.Contains(b.name, "-assets") || strings.HasSuffix(b.name, "-files") // them alone, and never runs
+	if b.spec.Labels[plan.LabelService] == "" && !carries {
 		h.w.violate("P4: %s on %s is not of any service of ours", b.name, h.Name)
 	}
 	if !b.up {

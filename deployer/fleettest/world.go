@@ -9,38 +9,15 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairlead-deploy/fairlead/deployer/fleettest/app"
 	"github.com/fairlead-deploy/fairlead/deployer/fleettest/fate"
 )
 
-// App is how an image's program behaves once started.
-type App struct {
-	// Boot is how long it takes until it answers.
-	Boot time.Duration
-	// Status is what it answers to its health check; 0 is 200.
-	Status int
-	// CrashAfter ends it that long after each start; 0 never.
-	CrashAfter time.Duration
-	// ExitCode and OOM say how it ends.
-	ExitCode int
-	OOM      bool
-	// Fails is the share of requests that it answers with an error, 0 to 1.
-	Fails float64
-	// Assets are the files that its image has below AssetPath.
-	Assets map[string]string
-	// Rejects are values of its variable KEY with which it answers 503.
-	Rejects []string
-	// Hooks is how its hooks behave, by their names: "pre-deploy 2".
-	Hooks map[string]Hook
-	// OnlyOn has the hosts where this happens; elsewhere it works. Empty: all.
-	OnlyOn []string
-}
-
-func (a App) on(host string) App {
-	if len(a.OnlyOn) > 0 && !slices.Contains(a.OnlyOn, host) {
-		return App{Boot: min(a.Boot, 2*time.Second)}
-	}
-	return a
-}
+// What programs do, as package app has it.
+type (
+	App  = app.App
+	Hook = app.Hook
+)
 
 // Effect is one thing that was done to the world.
 type Effect struct {
@@ -51,6 +28,9 @@ type Effect struct {
 }
 
 func (e Effect) String() string { return fmt.Sprintf("#%d %s: %s", e.N, e.Host, e.Call) }
+
+// Kind returns of which kind an effect is, "" for one that fate.Kinds lacks.
+func (e Effect) Kind() string { return fate.KindOf(e.Call) }
 
 // World is hosts, registry and memory. Make one with New.
 type World struct {

@@ -1,6 +1,7 @@
 package health
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -19,7 +20,20 @@ type Error struct {
 	Logs      []string // last lines, oldest first
 	Remedy    string   // the one thing to do, where it is not that of its kind
 
+	rests bool // it ended, and its engine leaves it so
 	again bool // it runs again: how it ended must be looked up
+}
+
+// ErrOutdated is told of a container that was said to run, by an engine's list
+// that was behind, and that has not been seen to since. That is no verdict: the
+// host is read anew.
+var ErrOutdated = errors.New("it has ended since its host was read")
+
+// Ended tells whether an error is the verdict that a container has ended, and
+// that its engine does not start it again.
+func Ended(err error) bool {
+	v, ok := errors.AsType[*Error](err)
+	return ok && v.rests
 }
 
 func (e *Error) ended(how container.Ending) {

@@ -10,6 +10,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
 	"github.com/fairlead-deploy/fairlead/deployer/host/ssh"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
+	"github.com/fairlead-deploy/fairlead/internal/schedule"
 )
 
 // Engine is what health asks of a host's engine.
@@ -48,7 +49,8 @@ const (
 const silence = 45 * time.Second
 
 // Await waits until a started container works, at most h.Deadline. up tells
-// that it ran before: then its earlier restarts do not count. The error is an
+// that it ran before: then its earlier restarts do not count, and where it does
+// not run at the first look the error is ErrOutdated. Else the error is an
 // *Error when the container was seen not to work, anything else when the host
 // could not be asked. Time in which it could not be asked does not count: no
 // verdict comes from silence.
@@ -62,9 +64,10 @@ func Await(ctx context.Context, e Engine, p Prober, id string, h plan.Health, up
 		restarts = RestartsUnknown
 	}
 	for {
+		first := restarts == RestartsUnknown
 		c, v, err := inspect(ctx, e, id, &restarts)
 		if err != nil {
-			if errors.Is(err, docker.ErrNotFound) || time.Since(heard) > silence || sleep(ctx, h.Interval) != nil {
+			if errors.Is(err, docker.ErrNotFound) || time.Since(heard) > silence || schedule.Pause(ctx, h.Interval) != nil {
 				return fmt.Errorf("await health: %w", errors.Join(err, ended(ctx)))
 			}
 			deaf = true
@@ -74,6 +77,9 @@ func Await(ctx context.Context, e Engine, p Prober, id string, h plan.Health, up
 			begin, deaf = begin.Add(time.Since(heard)), false
 		}
 		heard = time.Now()
+		if first && v != nil && v.rests {
+			return ErrOutdated
+		}
 		if v != nil {
 			return withLogs(ctx, e, v, c, &answers)
 		}
@@ -85,7 +91,7 @@ func Await(ctx context.Context, e Engine, p Prober, id string, h plan.Health, up
 			return fmt.Errorf("await health: %w", errors.Join(context.Cause(ctx), err))
 		}
 		if err != nil {
-			if deaf = true; sleep(ctx, h.Interval) != nil {
+			if deaf = true; schedule.Pause(ctx, h.Interval) != nil {
 				return fmt.Errorf("await health: %w", errors.Join(err, ended(ctx)))
 			}
 			continue
@@ -96,7 +102,7 @@ func Await(ctx context.Context, e Engine, p Prober, id string, h plan.Health, up
 			return withLogs(ctx, e, v, c, &answers)
 		}
 		wait = min(wait*2, h.Interval)
-		if err := sleep(ctx, min(wait, max(h.Deadline-time.Since(begin), time.Millisecond))); err != nil {
+		if err := schedule.Pause(ctx, min(wait, max(h.Deadline-time.Since(begin), time.Millisecond))); err != nil {
 			return fmt.Errorf("await health: %w", err)
 		}
 	}
@@ -175,7 +181,7 @@ func crashed(c container.Observed, restarts *int) *Error {
 	}
 	switch {
 	case s.Status == container.Exited || s.Status == container.Dead || s.Status == container.Restarting || s.RestartCount > *restarts:
-		v := &Error{Container: c.Name}
+		v := &Error{Container: c.Name, rests: s.Status == container.Exited || s.Status == container.Dead}
 		if s.Status == container.Running {
 			v.again, v.Message = true, "ended and was started again"
 			return v
@@ -285,17 +291,6 @@ func withLogs(ctx context.Context, e Engine, v *Error, c container.Observed, t *
 		v.Logs = lines
 	}
 	return v
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 func ended(ctx context.Context) error {

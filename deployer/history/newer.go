@@ -28,7 +28,7 @@ func Secrets(p plan.Plan, d plan.Desired, good []release.Release) []string {
 func Stale(p plan.Plan, d plan.Desired, good []release.Release) (units []plan.Key) {
 	stale := map[plan.Key]bool{}
 	for _, c := range p.Changes {
-		k := plan.Key{Host: c.Host, Role: c.Role}
+		k := plan.Key{Host: c.Host, Role: c.Role, Replica: c.Replica}
 		others, known := stale[k]
 		stale[k] = ofSecret(c, d, good) && (others || !known)
 	}

@@ -10,9 +10,11 @@ import (
 	"time"
 
 	"github.com/fairlead-deploy/fairlead/deployer/container"
+	"github.com/fairlead-deploy/fairlead/deployer/hook/process"
 	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
 	"github.com/fairlead-deploy/fairlead/deployer/rollout"
+	"github.com/fairlead-deploy/fairlead/internal/schedule"
 )
 
 // Bounds of looking after a container.
@@ -70,7 +72,7 @@ func (r *Run) contained(ctx context.Context, t Task) error {
 			pause = firstLook
 			continue
 		}
-		if err := rollout.Wait(ctx, pause); err != nil {
+		if err := schedule.Pause(ctx, pause); err != nil {
 			return err
 		}
 		pause = min(2*pause, lastLook)
@@ -133,7 +135,7 @@ func (a *attended) start(ctx context.Context, id string) (done bool, err error) 
 	}
 	err = a.effect(ctx, "start "+a.name, func() error { return a.h.Containers.Start(ctx, id) })
 	if errors.Is(err, docker.ErrInvalid) {
-		if err := a.end(ctx, a.t, notFound, "cannot be started: "+err.Error(), nil); err != nil {
+		if err := a.end(ctx, a.t, process.NotFound, "cannot be started: "+err.Error(), nil); err != nil {
 			return true, err
 		}
 		a.remove(ctx, a.h.Name, id)
@@ -144,9 +146,6 @@ func (a *attended) start(ctx context.Context, id string) (done bool, err error) 
 	}
 	return false, err
 }
-
-// notFound is the exit status of a shell that does not find a program.
-const notFound = 127
 
 // again takes away a container that the engine did not start, so that another
 // is made: what breaks off a first start may leave one that never will.
@@ -170,7 +169,7 @@ func (a *attended) finish(ctx context.Context, c container.Observed) error {
 		}
 		lines = []string{"(its output could not be read: " + err.Error() + ")"}
 		if n+1 < tries {
-			if err := rollout.Wait(ctx, lastLook); err != nil {
+			if err := schedule.Pause(ctx, lastLook); err != nil {
 				return err
 			}
 		}
@@ -209,7 +208,7 @@ func (r *Run) remove(ctx context.Context, host, id string) {
 	var err error
 	for n := range tries {
 		err = effect(ctx, r.Work, host, "remove hook "+id[:min(12, len(id))], func() error { return h.Cleaner.Remove(ctx, id) })
-		if err == nil || !rollout.Passes(err) || n+1 < tries && rollout.Wait(ctx, lastLook) != nil {
+		if err == nil || !rollout.Passes(err) || n+1 < tries && schedule.Pause(ctx, lastLook) != nil {
 			break
 		}
 	}

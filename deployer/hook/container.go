@@ -31,7 +31,11 @@ type Facts struct {
 	Roles   []string // only these were asked for; nil: all
 	// Rollback tells that a person goes back to an earlier release.
 	Rollback bool
-	Now      time.Time
+	// Command and Subcommand are the words of a person's verb; without them it is
+	// a rollout. Unlocked tells that nobody else is kept out meanwhile.
+	Command, Subcommand string
+	Unlocked            bool
+	Now                 time.Time
 }
 
 // env are the variables of Kamal 2.12's hooks, and some of Fairlead's.
@@ -51,8 +55,21 @@ func (f Facts) env(t Task) map[string]string {
 		"FAIRLEAD_REVISION":     r.Revision.SHA,
 		"FAIRLEAD_PREVIOUS":     r.Previous,
 	}
-	if f.Rollback {
+	switch {
+	case f.Command != "":
+		env["KAMAL_COMMAND"] = f.Command
+	case f.Rollback:
 		env["KAMAL_COMMAND"] = "rollback"
+	}
+	if f.Subcommand != "" {
+		env["KAMAL_SUBCOMMAND"] = f.Subcommand
+	}
+	if f.Unlocked {
+		env["KAMAL_LOCK"] = "false"
+	}
+	if r.ID == "" {
+		delete(env, "FAIRLEAD_RELEASE")
+		delete(env, "FAIRLEAD_PREVIOUS")
 	}
 	if len(f.Roles) > 0 {
 		env["KAMAL_ROLES"] = strings.Join(f.Roles, ",")

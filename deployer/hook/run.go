@@ -1,6 +1,7 @@
 package hook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fairlead-deploy/fairlead/deployer/health"
+	"github.com/fairlead-deploy/fairlead/deployer/hook/process"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
 	"github.com/fairlead-deploy/fairlead/deployer/rollout"
 	"github.com/fairlead-deploy/fairlead/deployer/spec/hooks"
@@ -35,6 +37,13 @@ type Run struct {
 	// Secrets are the values that hooks on Fairlead's machine are given, by
 	// their name in deploy.yml.
 	Secrets map[string]secret.Value
+	// Builder reaches the machine where images are built; a nil Remote is this
+	// one. nil: nothing is built.
+	Builder func(ctx context.Context) (*process.Remote, error)
+	// Skip runs none.
+	Skip bool
+
+	tag string // of the image that is built; "" in a rollout
 }
 
 // Before runs what comes after all pulls and before any start. The error of
@@ -86,7 +95,7 @@ func (e *noteError) Unwrap() error { return e.err }
 // all runs the tasks of some hooks, one after another, up to the first that
 // fails.
 func (r *Run) all(ctx context.Context, names ...string) error {
-	if r == nil {
+	if r == nil || r.Skip {
 		return nil
 	}
 	for _, hook := range names {
@@ -110,10 +119,10 @@ func (r *Run) task(ctx context.Context, t Task) error {
 		if had.Host != "" {
 			r.remove(ctx, had.Host, had.Container)
 		}
-	case t.Place == hooks.OnDaemon:
-		err = r.here(ctx, t)
-	default:
+	case t.Place == hooks.InContainer:
 		err = r.contained(ctx, t)
+	default:
+		err = r.process(ctx, t)
 	}
 	if had = r.ran(t); err == nil && had != nil && had.Failed != "" {
 		err = verdict(t, *had)
@@ -124,7 +133,7 @@ func (r *Run) task(ctx context.Context, t Task) error {
 	step := &rollout.StepError{Step: "run hook " + t.String(), Err: err}
 	if had != nil {
 		step.Host = had.Host
-	} else if t.Place != hooks.OnDaemon {
+	} else if t.Place == hooks.InContainer || t.Place == hooks.OnHost {
 		step.Host = r.Like.Host
 	}
 	return step
@@ -201,5 +210,7 @@ const shownLines = 20
 
 // facts are what a hook is told now.
 func (r *Run) facts() Facts {
-	return Facts{Release: *r.Release, Hosts: r.Hosts, Roles: r.Roles, Rollback: r.Rollback, Now: time.Now()}
+	f := Facts{Release: *r.Release, Hosts: r.Hosts, Roles: r.Roles, Rollback: r.Rollback, Unlocked: r.tag != "", Now: time.Now()}
+	f.Release.Version = cmp.Or(r.tag, f.Release.Version)
+	return f
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
 	"github.com/fairlead-deploy/fairlead/deployer/rollout"
+	"github.com/fairlead-deploy/fairlead/internal/schedule"
 	"github.com/fairlead-deploy/fairlead/release"
 )
 
@@ -95,7 +96,7 @@ func outlive(ctx context.Context, w *rollout.Run, h rollout.Host, c container.Ob
 		if err != nil && (!rollout.Passes(err) || time.Since(heard) > silence) {
 			return err
 		}
-		if err := rollout.Wait(ctx, lastLook); err != nil {
+		if err := schedule.Pause(ctx, lastLook); err != nil {
 			return err
 		}
 	}

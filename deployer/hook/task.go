@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/mattn/go-shellwords"
 
@@ -56,11 +57,14 @@ func Shown(tasks []Task, d plan.Desired, rollback bool) (lines []string) {
 		if !ok || t.Hook == onFailure || rollback && t.forward() || !rollback && t.Hook == onRollback {
 			continue
 		}
-		where := like.Host
-		if t.Place == hooks.OnDaemon {
-			where = ""
+		where := on(like.Host)
+		switch t.Place {
+		case hooks.OnDaemon:
+			where = on("")
+		case hooks.OnBuilder:
+			where = " on the builder"
 		}
-		lines = append(lines, t.Hook+on(where)+": "+t.Shown)
+		lines = append(lines, t.Hook+where+": "+t.Shown)
 	}
 	return lines
 }
@@ -78,19 +82,26 @@ func Tasks(d *spec.Deploy, files fs.FS) ([]Task, error) {
 		if err != nil {
 			return nil, err
 		}
-		if len(of) > 1 {
-			for i := range of {
-				of[i].Part = i + 1
-			}
-		}
 		list = append(list, of...)
 	}
 	return list, nil
 }
 
+// Paths are the files of hooks to keep for a rollback, which runs them again:
+// those that are text.
+func Paths(d *spec.Deploy, files fs.FS) (paths []string) {
+	for _, name := range d.HookFiles {
+		p := path.Join(d.HooksPath, name)
+		if text, err := fs.ReadFile(files, p); err == nil && utf8.Valid(text) {
+			paths = append(paths, p)
+		}
+	}
+	return paths
+}
+
 func named(d *spec.Deploy, files fs.FS, name string) ([]Task, error) {
 	o := d.XFairlead.Hooks[name]
-	base := Task{Hook: name, Place: hooks.InContainer, Deadline: deadline}
+	base := Task{Hook: name, Place: hooks.Default(name, true), Deadline: deadline}
 	if isBack(name) {
 		base.Deadline = deadlineBack
 	}
@@ -125,6 +136,11 @@ func named(d *spec.Deploy, files fs.FS, name string) ([]Task, error) {
 			}
 			t.Shown, t.Argv = command, argv(command)
 			list = append(list, t)
+		}
+	}
+	if len(list) > 1 {
+		for i := range list {
+			list[i].Part = i + 1
 		}
 	}
 	return list, nil

@@ -31,6 +31,10 @@ type Address struct {
 	Port int    // of SSH; 0 is 22
 	User string // empty is "root"
 	Jump *Address
+	// Program connects in place of TCP; nil is TCP. Not with Jump.
+	Program *ssh.Program
+	// Login is what differs here from the Pool's identity.
+	Login ssh.Login
 	// Socket is the engine's socket on the host; empty is DefaultSocket.
 	Socket string
 	// Home is the folder for files where there is no SSH, as the host names it;
@@ -48,7 +52,10 @@ func (a Address) key() string {
 	if a.Jump != nil {
 		via = a.Jump.key()
 	}
-	return fmt.Sprintf("%s|%d|%s|%s|%s|%s", a.Host, cmp.Or(a.Port, 22), a.User, a.Socket, a.Home, via)
+	if a.Program != nil {
+		via = fmt.Sprintf("%q", a.Program.Argv)
+	}
+	return fmt.Sprintf("%s|%d|%s|%s|%s|%s|%s", a.Host, cmp.Or(a.Port, 22), a.User, a.Socket, a.Home, via, a.Login.Tag())
 }
 
 // sshKey is key without what does not concern the connection.
@@ -159,12 +166,15 @@ func (p *Pool) client(a Address) *ssh.Client {
 	if a.Jump != nil {
 		dial = p.client(*a.Jump).Dial
 	}
+	if a.Program != nil {
+		dial = a.Program.Dial
+	}
 	at := net.JoinHostPort(a.Host, strconv.Itoa(cmp.Or(a.Port, 22)))
 	if p.sshd[at] == nil {
 		p.sshd[at] = p.limiter.Part(dialsOfSSHD)
 	}
-	c := ssh.NewClient(ssh.Target{Name: cmp.Or(a.Name, a.Host), Host: a.Host, Port: a.Port, User: cmp.Or(a.User, "root")},
-		p.config.Identity, dial, p.sshd[at], p.log)
+	c := ssh.NewClient(ssh.Target{Name: cmp.Or(a.Name, a.Host), Host: a.Host, Port: a.Port, User: cmp.Or(a.User, "root"), Alias: a.Login.Alias},
+		p.config.Identity.At(a.Login), dial, p.sshd[at], p.log)
 	p.ssh[a.sshKey()] = c
 	return c
 }

@@ -89,7 +89,7 @@ type HeldError struct {
 
 func (e *HeldError) Error() string {
 	if e.Foreign {
-		return fmt.Sprintf("take lock: %s is locked by %s; free it with `kamal lock release` when nobody deploys", e.Host, e.By)
+		return fmt.Sprintf("take lock: %s is locked by %s; free it with `fairlead lock release` when nobody deploys", e.Host, e.By)
 	}
 	return fmt.Sprintf("take lock: %s is locked by %s", e.Host, e.By)
 }

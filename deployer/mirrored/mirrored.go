@@ -102,7 +102,7 @@ func (h Host) Pull(ctx context.Context, ref string, auth docker.Auth, progress f
 // Tag gives an image another reference. One that came by the mirror is known
 // by the mirror's digest.
 func (h Host) Tag(ctx context.Context, id, ref string) error {
-	if strings.Contains(id, "@") {
+	if _, _, ok := h.mirrors(id); ok && strings.Contains(id, "@") { // else one round trip for nothing
 		found, err := h.Image(ctx, id)
 		if err != nil {
 			return err

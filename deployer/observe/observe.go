@@ -6,6 +6,7 @@
 package observe
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +20,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/container"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
 	"github.com/fairlead-deploy/fairlead/deployer/route"
+	"github.com/fairlead-deploy/fairlead/deployer/traefik"
 	"github.com/fairlead-deploy/fairlead/release"
 )
 
@@ -45,6 +47,8 @@ type Router interface {
 type Host struct {
 	Lister Lister
 	Router Router // may be nil where no proxy runs
+	// Proxy is the name of the proxy's container; "" is kamal-proxy.
+	Proxy string
 	// Self is what the id of the container that this process runs in may be, or
 	// the beginning of it; empty where it runs in none.
 	Self []string
@@ -83,12 +87,13 @@ func one(ctx context.Context, lane release.Lane, name string, connect Connect) p
 	if h.Router != nil {
 		wg.Go(func() { early, known = h.Router.Early(ctx) })
 	}
-	all, err := certain(ctx, lane, h.Lister)
+	proxy := cmp.Or(h.Proxy, route.Container)
+	all, err := certain(ctx, lane, proxy, h.Lister)
 	wg.Wait()
 	if err != nil {
 		return plan.Host{Err: fmt.Errorf("read %s: %w", name, err)}
 	}
-	seen := plan.Host{Proxy: proxyOf(all)}
+	seen := plan.Host{Proxy: proxyOf(all, proxy)}
 	for _, c := range all {
 		if slices.ContainsFunc(h.Self, func(id string) bool { return strings.HasPrefix(c.ID, id) }) {
 			seen.Self = c.ID
@@ -115,9 +120,9 @@ func one(ctx context.Context, lane release.Lane, name string, connect Connect) p
 // engine may be about to stop: it ends its containers one by one then, and tells
 // of it over the connections that it has. That is no reason to start anything,
 // so it is asked over a new connection, and only what it says afterwards counts.
-func certain(ctx context.Context, lane release.Lane, l Lister) ([]container.Observed, error) {
+func certain(ctx context.Context, lane release.Lane, proxy string, l Lister) ([]container.Observed, error) {
 	all, err := l.Containers(ctx, nil)
-	if err != nil || !ended(all, lane) {
+	if err != nil || !ended(all, lane, proxy) {
 		return all, err
 	}
 	if err := l.Redial(ctx); err != nil {
@@ -128,12 +133,12 @@ func certain(ctx context.Context, lane release.Lane, l Lister) ([]container.Obse
 
 // ended tells that of a role of the lane, or as the host's proxy, there is a
 // container and none runs.
-func ended(all []container.Observed, lane release.Lane) bool {
+func ended(all []container.Observed, lane release.Lane, proxy string) bool {
 	up := map[string]bool{}
 	for _, c := range all {
 		what := ""
 		switch {
-		case c.Name == route.Container:
+		case c.Name == proxy:
 			what = "the proxy"
 		case of(lane, c):
 			what = "role " + c.Spec.Labels[plan.LabelRole]
@@ -151,10 +156,10 @@ func of(lane release.Lane, c container.Observed) bool {
 	return l[plan.LabelService] == lane.Service && l[plan.LabelDestination] == lane.Destination && l[plan.LabelRole] != ""
 }
 
-func proxyOf(all []container.Observed) plan.Proxy {
+func proxyOf(all []container.Observed, name string) (p plan.Proxy) {
 	for _, c := range all {
-		if c.Name == route.Container {
-			return plan.Proxy{
+		if c.Name == name {
+			p = plan.Proxy{
 				Present: true,
 				Running: c.State.Status == container.Running,
 				Ours:    c.Spec.Labels[route.LabelOurs] != "",
@@ -163,5 +168,13 @@ func proxyOf(all []container.Observed) plan.Proxy {
 			}
 		}
 	}
-	return plan.Proxy{}
+	if p.Running {
+		return p
+	}
+	for _, c := range all {
+		if rival := c.Name == route.Container || traefik.Ours(c) && c.Name == traefik.Container; rival && c.Name != name && c.State.IsUp() {
+			p.Rival = c.Name
+		}
+	}
+	return p
 }

@@ -65,7 +65,7 @@ func (w *work) stopTarget(ctx context.Context, h Host, t target, list []containe
 		return !c.State.IsUp() && c.State.Status != container.Restarting
 	})
 	if w.role(t.role).Proxied {
-		if err := w.unroute(ctx, h, t, len(up) > 0); err != nil {
+		if err := w.unroute(ctx, h, plan.RouteName(w.Lane(), t.role), len(up) > 0); err != nil {
 			return err
 		}
 	}
@@ -84,23 +84,24 @@ func (w *work) stopTarget(ctx context.Context, h Host, t target, list []containe
 	return nil
 }
 
-// unroute takes a role's route away, once its requests have ended where drain
-// says so. A host without a proxy has none.
-func (w *work) unroute(ctx context.Context, h Host, t target, drain bool) error {
+// unroute takes a route away, once its requests have ended where drain says so.
+// A host without a proxy has none.
+func (w *work) unroute(ctx context.Context, h Host, name string, drain bool) error {
 	all, err := h.Reader.Containers(ctx, nil)
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(all, func(c container.Observed) bool { return c.Name == route.Container && c.State.IsUp() }) {
+	if !slices.ContainsFunc(all, func(c container.Observed) bool { return c.Name == route.Name(w.Deploy) && c.State.IsUp() }) {
 		return nil
 	}
 	p, err := h.Proxy(ctx)
 	if err != nil {
 		return err
 	}
-	name := plan.RouteName(w.Lane(), t.role)
 	if drain {
-		err = p.Pause(ctx, name, "", w.drainTime())
+		if err = p.Pause(ctx, name, "", w.drainTime()); errors.Is(err, errors.ErrUnsupported) {
+			err = nil // the containers end their requests themselves
+		}
 	}
 	if err == nil {
 		err = p.Remove(ctx, name)

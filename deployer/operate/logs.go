@@ -11,6 +11,7 @@ import (
 
 	"github.com/fairlead-deploy/fairlead/deployer/container"
 	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
+	"github.com/fairlead-deploy/fairlead/deployer/route"
 	"github.com/fairlead-deploy/fairlead/release/operation"
 )
 
@@ -67,7 +68,9 @@ type voice struct {
 // voices are the containers of a host whose logs are asked for: of each target
 // those that run, else the newest, whose last words tell why none does; or all.
 func (w *work) voices(ctx context.Context, h Host, all bool) ([]voice, error) {
-	if id := w.ask.Log.Container; id != "" {
+	if id := w.ask.Log.Container; id == route.Container {
+		return w.named(ctx, h, route.Name(w.Deploy)) // the proxy's, whatever it is
+	} else if id != "" {
 		return w.named(ctx, h, id)
 	}
 	found, err := h.Reader.Containers(ctx, w.labels())

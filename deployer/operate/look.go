@@ -51,7 +51,7 @@ func (w *work) kind(c container.Observed) string {
 	switch {
 	case l[plan.LabelService] == w.Deploy.Service && l[plan.LabelDestination] == w.Deploy.Destination && l[plan.LabelRole] != "":
 		return kindApp
-	case c.Name == route.Container:
+	case c.Name == route.Name(w.Deploy):
 		return kindProxy
 	}
 	for _, a := range w.Deploy.Accessories {
@@ -158,7 +158,9 @@ func (w *work) imagesOn(ctx context.Context, h Host) ([]operation.Image, error) 
 	}
 	var list []operation.Image
 	for _, i := range all {
-		needed := slices.ContainsFunc(used, func(c container.Observed) bool { return c.Image.ID == i.ID })
+		needed := slices.ContainsFunc(used, func(c container.Observed) bool {
+			return c.Image.ID == i.ID && ours(c.Spec.Image, w.Deploy.Image.Name()) // by another name it needs that one
+		})
 		list = append(list, operation.Image{ID: i.ID, Tags: ourTags(i.RepoTags, w.Deploy.Image.Name()), Size: i.Size, Created: i.Created, InUse: needed})
 	}
 	slices.SortFunc(list, func(a, b operation.Image) int { return cmp.Or(b.Created.Compare(a.Created), cmp.Compare(a.ID, b.ID)) })
@@ -167,10 +169,16 @@ func (w *work) imagesOn(ctx context.Context, h Host) ([]operation.Image, error) 
 
 // ourTags are the tags of the service's own repository.
 func ourTags(tags []string, name string) []string {
-	return slices.DeleteFunc(slices.Clone(tags), func(t string) bool {
-		at := strings.LastIndex(t, ":")
-		return at < 0 || strings.TrimPrefix(t[:at], "docker.io/") != strings.TrimPrefix(name, "docker.io/")
-	})
+	return slices.DeleteFunc(slices.Clone(tags), func(t string) bool { return !strings.Contains(t, ":") || !ours(t, name) })
+}
+
+// ours tells whether an image's name is of a repository.
+func ours(ref, name string) bool {
+	ref, _, _ = strings.Cut(ref, "@")
+	if at := strings.LastIndex(ref, ":"); at > strings.LastIndex(ref, "/") {
+		ref = ref[:at]
+	}
+	return strings.TrimPrefix(ref, "docker.io/") == strings.TrimPrefix(name, "docker.io/")
 }
 
 // stale tells what runs beside the current version of a role, and stops it

@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
+	"github.com/fairlead-deploy/fairlead/deployer/host/ssh"
 	"github.com/fairlead-deploy/fairlead/deployer/lock"
+	"github.com/fairlead-deploy/fairlead/deployer/rollout"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
 	"github.com/fairlead-deploy/fairlead/release"
 	"github.com/fairlead-deploy/fairlead/release/operation"
@@ -36,8 +38,13 @@ type Service struct {
 	Served func(ctx context.Context) (d *spec.Deploy, version string, err error)
 	// Account is what the hosts pull with.
 	Account func(ctx context.Context) (docker.Auth, error)
+	Hooks   Hooks // nil: there are none
 	Log     *slog.Logger
 }
+
+// Hooks runs the hook of a name that comes with an ask, which is about hosts,
+// where the ask does not leave it out.
+type Hooks func(ctx context.Context, ask operation.Ask, name string, hosts []string, tell func(operation.Told) error) error
 
 // Lane is the service's.
 func (s *Service) Lane() release.Lane {
@@ -141,12 +148,19 @@ func (w *work) connect(ctx context.Context, name string) (Host, error) {
 	return w.Connect(ctx, name)
 }
 
-// named makes an error say its host.
+// named makes an error say its host, once, and what to do where it is away.
 func named(host string, err error) error {
-	if err == nil || strings.Contains(err.Error(), host) {
-		return err
+	if err == nil {
+		return nil
 	}
-	return fmt.Errorf("%s: %w", host, err)
+	plain := rollout.Plain(err)
+	if errors.Is(plain, ssh.ErrUnreachable) || errors.Is(plain, context.DeadlineExceeded) {
+		plain = fmt.Errorf("%w; check that it is up and its engine answers", plain)
+	}
+	if strings.Contains(plain.Error(), host) {
+		return plain
+	}
+	return fmt.Errorf("%s: %w", host, plain)
 }
 
 // together is one error of those of several hosts.

@@ -2,6 +2,7 @@ package operate
 
 import (
 	"context"
+	"errors"
 	"path"
 	"slices"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
 	"github.com/fairlead-deploy/fairlead/deployer/route"
+	"github.com/fairlead-deploy/fairlead/deployer/spec"
 	"github.com/fairlead-deploy/fairlead/release"
 	"github.com/fairlead-deploy/fairlead/release/operation"
 )
@@ -63,8 +65,8 @@ func (w *work) removeFiles(ctx context.Context, h Host) error {
 }
 
 // removeAll takes all of the service off the hosts but the data of its
-// accessories: the app, the accessories' containers, and the proxy where it
-// serves nobody else.
+// accessories: the app, the accessories with their routes and images, and the
+// proxy where it serves nobody else.
 func (w *work) removeAll(ctx context.Context, hosts []string) error {
 	if err := w.hold(ctx, release.WhyRemoved); err != nil {
 		return err
@@ -77,14 +79,18 @@ func (w *work) removeAll(ctx context.Context, hosts []string) error {
 		if err != nil {
 			return err
 		}
+		beside := false
 		for _, c := range all {
 			if w.kind(c) != kindAccessory {
 				continue
 			}
-			if err := h.Mover.Stop(ctx, c.ID, w.Deploy.DrainTimeout); err != nil {
+			beside = true
+			if err := w.removeBeside(ctx, h, c); err != nil {
 				return err
 			}
-			if err := w.removeOne(ctx, h, target{host: h.Name, role: kindAccessory}, c); err != nil {
+		}
+		if beside && len(w.ask.Roles) == 0 { // one may have run of the service's own image
+			if err := w.removeImagesOn(ctx, h); err != nil {
 				return err
 			}
 		}
@@ -92,13 +98,44 @@ func (w *work) removeAll(ctx context.Context, hosts []string) error {
 	})
 }
 
+// removeBeside removes an accessory, its route and its image.
+func (w *work) removeBeside(ctx context.Context, h Host, c container.Observed) error {
+	t := target{host: h.Name, role: kindAccessory, name: c.Name}
+	if err := w.may(ctx, h.Name); err != nil {
+		return err
+	}
+	if slices.ContainsFunc(w.Deploy.Accessories, func(a spec.Accessory) bool { return a.Service == c.Name && a.Proxy != nil }) {
+		if err := w.unroute(ctx, h, c.Name, c.State.IsUp()); err != nil {
+			return err
+		}
+	}
+	if err := h.Mover.Stop(ctx, c.ID, w.Deploy.DrainTimeout); err != nil {
+		return err
+	}
+	if at := c.Nameless(); at != "" {
+		return w.done(t.source(c), "is stopped and stays, for its data at %s is in a volume without a name, which goes with it; `docker rm -v` there removes both", at)
+	}
+	if err := w.removeOne(ctx, h, t, c); err != nil {
+		return err
+	}
+	return w.dropImage(ctx, h, c.Spec.Image)
+}
+
+// dropImage removes an image that nobody needs any more.
+func (w *work) dropImage(ctx context.Context, h Host, ref string) error {
+	if err := h.Mover.RemoveImage(ctx, ref); !errors.Is(err, docker.ErrInUse) {
+		return err
+	}
+	return nil
+}
+
 // removeProxy removes the proxy unless it serves somebody.
 func (w *work) removeProxy(ctx context.Context, h Host, all []container.Observed) error {
-	i := slices.IndexFunc(all, func(c container.Observed) bool { return c.Name == route.Container })
+	i := slices.IndexFunc(all, func(c container.Observed) bool { return c.Name == route.Name(w.Deploy) })
 	if i < 0 {
 		return nil
 	}
-	src := operation.Source{Host: h.Name, Role: kindProxy, Name: route.Container}
+	src := operation.Source{Host: h.Name, Role: kindProxy, Name: all[i].Name}
 	others := slices.ContainsFunc(all, func(c container.Observed) bool {
 		return c.Spec.Labels[plan.LabelRole] != "" && c.Spec.Labels[plan.LabelService] != "" && w.kind(c) == ""
 	})
@@ -118,7 +155,10 @@ func (w *work) removeProxy(ctx context.Context, h Host, all []container.Observed
 	if err := h.Mover.Stop(ctx, all[i].ID, w.Deploy.DrainTimeout); err != nil {
 		return err
 	}
-	return w.removeOne(ctx, h, target{host: h.Name, role: kindProxy}, all[i])
+	if err := w.removeOne(ctx, h, target{host: h.Name, role: kindProxy}, all[i]); err != nil {
+		return err
+	}
+	return w.dropImage(ctx, h, all[i].Spec.Image)
 }
 
 var _ Mover = (*docker.Engine)(nil)

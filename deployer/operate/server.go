@@ -6,7 +6,9 @@ import (
 	"io/fs"
 
 	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
+	"github.com/fairlead-deploy/fairlead/deployer/host/ssh"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
+	"github.com/fairlead-deploy/fairlead/deployer/spec/hooks"
 	"github.com/fairlead-deploy/fairlead/release/operation"
 )
 
@@ -31,8 +33,15 @@ func (w *work) serverExec(ctx context.Context, hosts []string) error {
 const installer = `set -e; if command -v curl >/dev/null; then curl -fsSL https://get.docker.com; else wget -qO- https://get.docker.com; fi | sh`
 
 // bootstrap makes hosts ready: an engine that answers, Kamal's network and
-// folder. It installs Docker only where that was asked.
+// folder. It installs Docker only where that was asked. Then comes Kamal's hook.
 func (w *work) bootstrap(ctx context.Context, hosts []string) error {
+	if err := w.ready(ctx, hosts); err != nil || w.Hooks == nil {
+		return err
+	}
+	return w.Hooks(ctx, w.ask, hooks.DockerSetup, hosts, w.tell)
+}
+
+func (w *work) ready(ctx context.Context, hosts []string) error {
 	return w.each(ctx, hosts, func(ctx context.Context, h Host) error {
 		src := operation.Source{Host: h.Name}
 		info, err := h.Ground.Info(ctx)
@@ -42,7 +51,7 @@ func (w *work) bootstrap(ctx context.Context, hosts []string) error {
 			}
 			info, err = h.Ground.Info(ctx)
 		}
-		if errors.Is(err, docker.ErrUnavailable) {
+		if errors.Is(err, docker.ErrUnavailable) && !errors.Is(err, ssh.ErrUnreachable) {
 			return &operation.Refusal{Message: named(h.Name, err).Error(),
 				Hint: "install Docker there, or let `fairlead server bootstrap --install-docker` do it; the ssh user must be root or in the group docker"}
 		}

@@ -113,6 +113,7 @@ func (w *work) hosts() []string {
 	list := names(w.chosen, func(t target) string { return t.host })
 	whole := []operation.Verb{
 		operation.Details, operation.Remove, operation.ServerExec, operation.ServerBootstrap, operation.RegistryLogin, operation.RegistryLogout,
+		operation.Eject,
 	}
 	if w.ask.Accessory != "" || !slices.Contains(whole, w.ask.Verb) && !w.ask.Verb.OfProxy() || w.ask.Primary || len(w.ask.Roles) > 0 {
 		return list

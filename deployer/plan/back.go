@@ -63,6 +63,17 @@ func (b Baseline) Rebase(lane release.Lane, o Observed, by release.ID) (missing 
 	return missing
 }
 
+// With adds what was found on some hosts, which were left out until now.
+func (b Baseline) With(found Baseline, hosts []string) Baseline {
+	all := maps.Clone(b)
+	for k, e := range found {
+		if _, known := b[k]; !known && slices.Contains(hosts, k.Host) {
+			all[k] = e
+		}
+	}
+	return all
+}
+
 // baselineEntry is the stored form: a list of them, since a Key cannot be a
 // JSON key.
 type baselineEntry struct {
@@ -96,9 +107,10 @@ func (b *Baseline) UnmarshalJSON(text []byte) error {
 }
 
 // BaselineOf finds what ran before release d. previous is the last release
-// that succeeded, zero when none is known; a container that it started, or one
-// of its version, goes before whatever a half-done rollout left.
-func BaselineOf(d Desired, o Observed, previous release.Release) Baseline {
+// that succeeded, zero when none is known. What it left, by traces (see
+// Retained), or else what is of its version and image, goes before whatever a
+// half-done rollout left.
+func BaselineOf(d Desired, o Observed, previous release.Release, traces ...string) Baseline {
 	b := Baseline{}
 	for _, u := range append(slices.Clone(d.Units), d.beyond(o)...) {
 		var target seen.Targets
@@ -108,7 +120,11 @@ func BaselineOf(d Desired, o Observed, previous release.Release) Baseline {
 		}
 		best, rank := container.Observed{}, 0
 		for _, c := range o.Of(d.Lane, u.Key()) {
-			if r := baselineRank(d, c, previous, isTarget(c, target)); r > rank {
+			r := baselineRank(d, c, previous, isTarget(c, target))
+			if left := leftRank(c, append([]string{string(previous.ID)}, traces...)); r > 0 && left > 0 {
+				r += 10 * left // more than for its version
+			}
+			if r > rank {
 				best, rank = c, r
 			}
 		}
@@ -151,10 +167,7 @@ func baselineRank(d Desired, c container.Observed, previous release.Release, rou
 	if previous.ID == "" {
 		return rank
 	}
-	if c.Spec.Labels[LabelRelease] == string(previous.ID) {
-		return rank + 20
-	}
-	if VersionOf(d.Lane, c) == previous.Version {
+	if VersionOf(d.Lane, c) == previous.Version && !moved(c, previous) {
 		return rank + 10
 	}
 	return rank
@@ -210,7 +223,7 @@ func backRole(st *Stage, d Desired, o Observed, base Baseline, units []Unit) (li
 		if !had {
 			continue
 		}
-		live = append(live, Watched{u, e.Ref})
+		live = append(live, Watched{Unit: u, Ref: e.Ref})
 		if !isUp(o, d, u, e) {
 			starts = append(starts, Start{u, e.Ref}, Await{Unit: u, Ref: e.Ref})
 		}
@@ -278,11 +291,13 @@ func occupiedExcept(list []container.Observed, ids ...string) []container.Observ
 }
 
 // Retained pins every unit to the container that release r left on its host,
-// where there still is one: rolling back restarts what ran, exactly. It is the
-// one that r or, after it, one of the releases also made; else one that is as r
-// wanted it; else one of its version. d is what r was made of.
-func Retained(d Desired, o Observed, r release.Release, also ...release.ID) Desired {
+// where there still is one: rolling back restarts what ran, exactly. It is one
+// that r made, else the first of traces, which are the ids of containers that r
+// found as it wanted them, and of releases that it went back to; else one that
+// is as r wanted it; else one of its version and image. d is what r was made of.
+func Retained(d Desired, o Observed, r release.Release, traces ...string) Desired {
 	d.Units = slices.Clone(d.Units)
+	traces = append([]string{string(r.ID)}, traces...)
 	for i, u := range d.Units {
 		t := option.Nothing
 		if u.Route != nil {
@@ -291,7 +306,14 @@ func Retained(d Desired, o Observed, r release.Release, also ...release.ID) Desi
 		}
 		best, rank := "", 0
 		for _, c := range o.Of(d.Lane, u.Key()) {
-			if is := retainedRank(d, u, c, t, append([]release.ID{r.ID}, also...)); is > rank {
+			if d.leftover(c) {
+				continue
+			}
+			is := leftRank(c, traces)
+			if is == 0 && !moved(c, r) {
+				is = likeRank(d, u, c, t)
+			}
+			if is > rank {
 				best, rank = c.ID, is
 			}
 		}
@@ -300,13 +322,24 @@ func Retained(d Desired, o Observed, r release.Release, also ...release.ID) Desi
 	return d
 }
 
-// retainedRank orders candidates: 0 is none at all.
-func retainedRank(d Desired, u Unit, c container.Observed, t option.Told, makers []release.ID) int {
-	for i, id := range makers {
-		if id != "" && c.Spec.Labels[LabelRelease] == string(id) {
-			return 2 + len(makers) - i
+// moved tells that a container is of another image than release r, of whatever
+// version: the tag has moved.
+func moved(c container.Observed, r release.Release) bool {
+	return r.Digest != "" && len(c.Image.RepoDigests) > 0 && !c.Image.HasDigest(r.Digest)
+}
+
+// leftRank orders containers by traces, the first best; 0 is none of them.
+func leftRank(c container.Observed, traces []string) int {
+	for i, id := range traces {
+		if id != "" && (c.ID == id || c.Spec.Labels[LabelRelease] == id) {
+			return 2 + len(traces) - i
 		}
 	}
+	return 0
+}
+
+// likeRank orders those of which nothing is known: 0 is no candidate.
+func likeRank(d Desired, u Unit, c container.Observed, t option.Told) int {
 	switch {
 	case VersionOf(d.Lane, c) != d.Version:
 		return 0

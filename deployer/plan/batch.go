@@ -23,7 +23,7 @@ func batches(d Desired, todo []decision) []batch {
 	if len(canaries) > 0 {
 		b := batch{units: canaries}
 		for _, dec := range canaries {
-			b.watch = append(b.watch, Watched{dec.unit, dec.ref()})
+			b.watch = append(b.watch, Watched{dec.unit, dec.ref(), dec.action == keep})
 			b.window = max(b.window, cmp.Or(dec.unit.CanaryFor, d.Policy.Window))
 		}
 		list = append(list, b)

@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -12,9 +11,10 @@ import (
 
 	"github.com/fairlead-deploy/fairlead/deployer/assets"
 	"github.com/fairlead-deploy/fairlead/deployer/container"
+	"github.com/fairlead-deploy/fairlead/deployer/plan/boot"
+	"github.com/fairlead-deploy/fairlead/deployer/plan/front"
 	"github.com/fairlead-deploy/fairlead/deployer/plan/option"
 	"github.com/fairlead-deploy/fairlead/deployer/plan/seen"
-	"github.com/fairlead-deploy/fairlead/internal/secret"
 	"github.com/fairlead-deploy/fairlead/release"
 )
 
@@ -123,20 +123,8 @@ type Unit struct {
 	StopTimeout time.Duration
 }
 
-// File is a file for the host, such as a certificate. Its path holds a hash of
-// its content, so that another content is another route.
-type File struct {
-	Path    string // relative to the ssh user's home
-	Content secret.Value
-	// Secret files are for Fairlead's proxy alone to read; kamal-proxy, which
-	// does not run as root, must be let in as Kamal does (mode 0644).
-	Secret bool
-	// Mode and Owner are an accessory's, 0 and "" for the usual ones. A Folder has
-	// no content.
-	Mode   fs.FileMode
-	Owner  string // NAME[:GROUP] as the accessory's image knows them, or numbers
-	Folder bool
-}
+// File is a file for the host, such as a certificate.
+type File = front.File
 
 // Key returns the unit's host, role and replica.
 func (u Unit) Key() Key { return Key{Host: u.Host, Role: u.Role, Replica: u.Replica} }
@@ -162,26 +150,14 @@ type Health struct {
 type Route = option.Route
 
 // ProxyRun is how a host's reverse proxy is started where none runs.
-type ProxyRun struct {
-	HTTPPort, HTTPSPort, MetricsPort int
-	Publish                          bool
-	BindIPs                          []string
-	Debug                            bool
-	LogMaxSize                       string
-	// Image is kamal-proxy's; empty is Fairlead's own, which is made of the
-	// program.
-	Image   string
-	Options map[string][]string // flags of docker run
-	// ACMEEmail and ACMEDirectory are what certificates come by, empty for the
-	// usual ones; kamal-proxy knows neither.
-	ACMEEmail, ACMEDirectory string
-}
+type ProxyRun = boot.ProxyRun
 
 // Policy is how a lane rolls out.
 type Policy struct {
 	Window     time.Duration // watched after the switch
 	Group      int           // hosts that switch together; 0 = all
 	Wait       time.Duration // between groups
+	Abreast    bool          // roles of one host start at the same time
 	Retain     int           // old containers kept per role
 	Good       []string      // ids of releases that succeeded
 	Failed     []string      // ids of releases known to have failed: theirs are not retained
@@ -233,9 +209,15 @@ func (d Desired) Without(hosts map[string]string) Desired {
 	return d
 }
 
-// Except returns the desired state without some units, which stay as they are.
-func (d Desired) Except(units []Key) Desired {
-	d.Units = slices.DeleteFunc(slices.Clone(d.Units), func(u Unit) bool { return slices.Contains(units, u.Key()) })
+// Stay returns the desired state with some units pinned to the containers that
+// do their work now: nothing is asked of these but that they do it.
+func (d Desired) Stay(units []Key, o Observed) Desired {
+	d.Units = slices.Clone(d.Units)
+	for i, u := range d.Units {
+		if now := decide(d, o, u).now; now != nil && slices.Contains(units, u.Key()) {
+			d.Units[i].Pin = now.ID
+		}
+	}
 	return d
 }
 

@@ -134,7 +134,7 @@ func (m *model) index(h *plan.Host, ref plan.Ref) int {
 func (m *model) stop(name string, h *plan.Host, i int) {
 	c := &h.Containers[i]
 	for _, l := range h.Routes {
-		if strings.HasPrefix(l.Target, c.ID[:12]) && c.State.IsUp() && c.Spec.Labels["test.stop-first"] == "" {
+		if leads(append([]string{l.Target}, l.More...), c.ID) && c.State.IsUp() && c.Spec.Labels["test.stop-first"] == "" {
 			m.broken = append(m.broken, fmt.Sprintf("%s: %s was stopped with the traffic of %s", name, c.Name, l.Service))
 		}
 		if l.Split != "" && strings.HasPrefix(l.Split, c.ID[:12]) && c.State.IsUp() {
@@ -144,12 +144,24 @@ func (m *model) stop(name string, h *plan.Host, i int) {
 	c.State.Status = container.Exited
 }
 
+// leads tells whether one of a route's targets is the container of an id.
+func leads(targets []string, id string) bool {
+	return slices.ContainsFunc(targets, func(to string) bool { return strings.HasPrefix(to, id[:12]) })
+}
+
 func (m *model) route(name string, h *plan.Host, s plan.Switch) {
 	c := h.Containers[m.index(h, s.Ref)]
 	if !h.Proxy.Running || !c.State.IsUp() {
 		m.broken = append(m.broken, fmt.Sprintf("%s: %s got the traffic and does not run, or the proxy does not", name, c.Name))
 	}
 	l := plan.Live{Service: s.Route.Service, Target: fmt.Sprintf("%s:%d", c.ID[:12], s.Route.Port), State: "running"}
+	for _, ref := range s.More {
+		further := h.Containers[m.index(h, ref)]
+		if !further.State.IsUp() {
+			m.broken = append(m.broken, fmt.Sprintf("%s: %s got its share of the traffic and does not run", name, further.Name))
+		}
+		l.More = append(l.More, fmt.Sprintf("%s:%d", further.ID[:12], s.Route.Port))
+	}
 	switch r := s.Route; {
 	case m.tells:
 		r.DeployTimeout, r.DrainTimeout = 0, 0

@@ -31,10 +31,12 @@ type Plan struct {
 	Refused string
 }
 
-// Watched is a container that must keep working.
+// Watched is a container that must keep working. Kept says that it was seen to
+// run when the plan was made, and is not started by it.
 type Watched struct {
 	Unit Unit
 	Ref  Ref
+	Kept bool
 }
 
 // Empty tells that nothing has to be done.
@@ -59,9 +61,9 @@ func Make(d Desired, o Observed) Plan {
 	balance(o, all)
 	for _, dec := range all {
 		if dec.looping {
-			p.Looping = append(p.Looping, Watched{dec.unit, dec.ref()})
+			p.Looping = append(p.Looping, Watched{Unit: dec.unit, Ref: dec.ref()})
 		} else {
-			p.Live = append(p.Live, Watched{dec.unit, dec.ref()})
+			p.Live = append(p.Live, Watched{dec.unit, dec.ref(), dec.action == keep})
 		}
 		if dec.action != keep || len(dec.stale) > 0 {
 			todo = append(todo, dec)
@@ -169,12 +171,16 @@ func decide(d Desired, o Observed, u Unit) decision {
 // candidates are the containers that may do a unit's work. Where a roll-out is
 // forced they are only those that it has made itself.
 func (d Desired) candidates(mine []container.Observed) []container.Observed {
-	if !d.Force {
-		return mine
-	}
 	return slices.DeleteFunc(slices.Clone(mine), func(c container.Observed) bool {
-		return c.Spec.Labels[LabelRelease] != string(d.Release)
+		return d.leftover(c) || d.Force && c.Spec.Labels[LabelRelease] != string(d.Release)
 	})
+}
+
+// leftover tells of a container that never ran and that another release made,
+// or somebody: an engine that failed while it started one may never be able to
+// start it again.
+func (d Desired) leftover(c container.Observed) bool {
+	return c.State.Status == container.Created && c.Spec.Labels[LabelRelease] != string(d.Release)
 }
 
 // pick returns the container that is as wanted: the one with the traffic, else
@@ -265,6 +271,9 @@ func startReasons(u Unit, c container.Observed, now *container.Observed, t optio
 			list = append(list, change(u, "restart retained container", ch.Field, ch.Was, ch.Want))
 		}
 	}
+	if !now.State.IsUp() {
+		list = append(list, change(u, "restart retained container", "state", string(now.State.Status), "running"))
+	}
 	if len(list) == 0 {
 		list = append(list, change(u, "restart retained container", "container", now.Name, c.Name))
 	}
@@ -336,7 +345,7 @@ func forward(p *Plan, d Desired, todo []decision) {
 				sw.add(u.Host, dec.moves())
 			}
 		}
-		p.stage(start)
+		p.stage(start.abreast(d))
 		p.stage(sw)
 	}
 	for _, b := range batches(d, of(todo, StopFirst)) {
@@ -359,7 +368,7 @@ func forward(p *Plan, d Desired, todo []decision) {
 				st.add(u.Host, stop(u, old, "replaced"))
 			}
 		}
-		p.stage(st)
+		p.stage(st.abreast(d))
 	}
 }
 

@@ -2,6 +2,8 @@ package plan_test
 
 import (
 	"fmt"
+	"maps"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +46,9 @@ func next(t *rapid.T, n int, roles []role, m *model) plan.Desired {
 	d.Policy.Group = rapid.IntRange(0, 2).Draw(t, "group")
 	d.Policy.Retain = rapid.IntRange(1, 3).Draw(t, "retain")
 	d.Policy.Orphans = rapid.Bool().Draw(t, "prune")
+	for _, name := range []string{"web", "worker"} {
+		d.Units = scaledTo(d.Units, name, rapid.SampledFrom([]int{1, 1, 2, 3}).Draw(t, name+"'s scale"))
+	}
 	timeout := time.Duration(rapid.IntRange(1, 2).Draw(t, "response timeout")) * time.Second
 	host := rapid.SampledFrom([]string{"shop.example.com", "Shop.example.com", "other.example.com"}).Draw(t, "host")
 	share := rapid.SampledFrom([]int{0, 10}).Draw(t, "share")
@@ -59,6 +64,24 @@ func next(t *rapid.T, n int, roles []role, m *model) plan.Desired {
 		}
 	}
 	return d
+}
+
+// scaledTo has n containers of a role on each host.
+func scaledTo(units []plan.Unit, role string, n int) (all []plan.Unit) {
+	for _, u := range units {
+		all = append(all, u)
+		for i := 1; i < n && u.Role == role && u.Kind != plan.StopFirst; i++ { // else it is refused
+			more := u
+			more.Replica, more.Name, more.Spec.Labels = i, fmt.Sprintf("%s-%d", u.Name, i+1), maps.Clone(u.Spec.Labels)
+			more.Spec.Labels[plan.LabelReplica] = strconv.Itoa(i + 1)
+			if u.Route != nil {
+				r := *u.Route
+				more.Route = &r
+			}
+			all = append(all, more)
+		}
+	}
+	return all
 }
 
 // anyModel draws which proxy the hosts have.
@@ -148,7 +171,7 @@ func working(m *model) string {
 			}
 		}
 		for _, l := range h.Routes {
-			s += host + " " + l.Service + " → " + l.Target + " " + l.Split
+			s += fmt.Sprint(host, " ", l.Service, " → ", l.Target, l.More, " ", l.Split)
 			if l.Route != nil {
 				s += fmt.Sprint(" ", strings.ToLower(l.Route.Hosts[0]), l.Route.ResponseTimeout)
 			}

@@ -5,6 +5,7 @@ import (
 	"testing/fstest"
 
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
+	"github.com/fairlead-deploy/fairlead/deployer/plan/boot"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
 )
 
@@ -21,17 +22,17 @@ func TestWhichProxyIsBootedIsSaidByItsImageOrItsKind(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		run, ok := plan.ProxyOn(d, "a", "")
+		run, ok, _ := boot.On(d, "a", "", nil)
 		if !ok || run.Image != want {
 			t.Errorf("%s: %t, %q, want %q", yaml, ok, run.Image, want)
 		}
-		if run, _ := plan.ProxyOn(d, "a", "fairlead"); run.Image != "" {
+		if run, _, _ := boot.On(d, "a", "fairlead", nil); run.Image != "" {
 			t.Errorf("%s: told to use Fairlead's: %q", yaml, run.Image)
 		}
-		if run, _ := plan.ProxyOn(d, "a", "kamal-proxy"); run.Image == "" {
+		if run, _, _ := boot.On(d, "a", "kamal-proxy", nil); run.Image == "" {
 			t.Errorf("%s: told to use kamal-proxy: Fairlead's", yaml)
 		}
-		if _, ok := plan.ProxyOn(d, "b", ""); ok {
+		if _, ok, _ := boot.On(d, "b", "", nil); ok {
 			t.Errorf("%s: a proxy on b, where nothing is proxied", yaml)
 		}
 	}

@@ -3,13 +3,16 @@ package plan
 import "fmt"
 
 // refusal says why decisions cannot be carried out: a proxy cannot do what is
-// asked of it, or they would end, and perhaps
+// asked of it, or is another one, or they would end, and perhaps
 // take the name of, the container that Fairlead itself runs in. A program that
 // stops its own container is not there to start the next.
 func refusal(o Observed, todo []decision) string {
 	for _, dec := range todo {
 		if dec.cannot != "" {
 			return dec.cannot
+		}
+		if why := o.Hosts[dec.unit.Host].Proxy.Contested(); why != "" && dec.unit.Route != nil {
+			return dec.unit.Host + ": " + why
 		}
 		self := o.Hosts[dec.unit.Host].Self
 		if self == "" {

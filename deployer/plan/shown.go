@@ -39,6 +39,17 @@ func (p Plan) On(host string, last bool) (stages []Stage) {
 	return stages
 }
 
+// Found are the ids of the containers that are there already and will carry the
+// release.
+func (p Plan) Found() (ids []string) {
+	for _, w := range append(slices.Clone(p.Live), p.Looping...) {
+		if w.Ref.ID != "" {
+			ids = append(ids, w.Ref.ID)
+		}
+	}
+	return ids
+}
+
 // Watches returns the containers of one host that are watched.
 func (p Plan) Watches(host string) []Watched {
 	return slices.DeleteFunc(slices.Clone(p.Live), func(l Watched) bool { return l.Unit.Host != host })

@@ -2,6 +2,7 @@ package plan
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fairlead-deploy/fairlead/release"
@@ -172,6 +173,27 @@ func (s *Stage) add(host string, steps ...Step) {
 		s.Steps = map[string][]Step{}
 	}
 	s.Steps[host] = append(s.Steps[host], steps...)
+}
+
+// abreast has each host start everything before it waits for the first, where
+// the roles of one start at the same time.
+func (s Stage) abreast(d Desired) Stage {
+	if !d.Policy.Abreast {
+		return s
+	}
+	turn := func(s Step) int {
+		switch s.(type) {
+		case Start:
+			return 0
+		case Await:
+			return 1
+		}
+		return 2
+	}
+	for _, steps := range s.Steps {
+		slices.SortStableFunc(steps, func(a, b Step) int { return turn(a) - turn(b) })
+	}
+	return s
 }
 
 // Tells says how a release stands while the stage is done, as a message; the

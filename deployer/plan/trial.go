@@ -46,7 +46,7 @@ func tryOut(p *Plan, d Desired, todo []decision) {
 		if dec.refs[0] == ref || !slices.ContainsFunc(split.Watch, func(w Watched) bool { return w.Unit.Host == u.Host && w.Unit.Role == u.Role }) {
 			split.add(u.Host, Split{Unit: u, Ref: dec.refs[0], More: dec.refs[1:], Route: *u.Route})
 		}
-		split.Watch = append(split.Watch, Watched{u, ref})
+		split.Watch = append(split.Watch, Watched{Unit: u, Ref: ref})
 		split.Window = max(split.Window, cmp.Or(u.CanaryFor, d.Policy.Window))
 	}
 	p.stage(start)

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/fairlead-deploy/fairlead/deployer/container"
+	"github.com/fairlead-deploy/fairlead/deployer/plan/boot"
 	"github.com/fairlead-deploy/fairlead/deployer/plan/seen"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
 	"github.com/fairlead-deploy/fairlead/internal/secret"
@@ -43,7 +44,7 @@ func RouteName(lane release.Lane, role string) string { return unitName(lane, ro
 
 // Beside returns how the proxy of a host serves an accessory, under the name of
 // its container, the files that this needs, and how that proxy is booted.
-func Beside(d *spec.Deploy, a spec.Accessory, secrets map[string]secret.Value) (Route, []File, ProxyRun) {
+func Beside(d *spec.Deploy, a spec.Accessory, secrets map[string]secret.Value) (Route, []File, ProxyRun, error) {
 	role := spec.Role{Name: a.Name, Proxy: a.Proxy}
 	r := routeOf(d, role)
 	r.Service = a.Service
@@ -51,5 +52,6 @@ func Beside(d *spec.Deploy, a spec.Accessory, secrets map[string]secret.Value) (
 	if a.Proxy.SSL.Custom() {
 		files = certificate(&r, release.Lane{Service: a.Service}, role, secrets)
 	}
-	return r, files, proxyRun(d, a.Proxy.Run)
+	run, err := boot.Run(d, a.Proxy.Run, secrets)
+	return r, files, run, err
 }

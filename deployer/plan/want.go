@@ -14,8 +14,10 @@ import (
 
 	"github.com/fairlead-deploy/fairlead/deployer/assets"
 	"github.com/fairlead-deploy/fairlead/deployer/container"
+	"github.com/fairlead-deploy/fairlead/deployer/plan/boot"
 	"github.com/fairlead-deploy/fairlead/deployer/plan/seen"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
+	"github.com/fairlead-deploy/fairlead/deployer/traefik"
 	"github.com/fairlead-deploy/fairlead/internal/secret"
 	"github.com/fairlead-deploy/fairlead/release"
 )
@@ -59,7 +61,7 @@ func Want(d *spec.Deploy, in Inputs) (Desired, error) {
 			Latest: joined("latest", d.Destination),
 		},
 		Policy: Policy{
-			Window: d.XFairlead.Window, Wait: d.Boot.Wait, Retain: d.RetainContainers,
+			Window: d.XFairlead.Window, Wait: d.Boot.Wait, Retain: d.RetainContainers, Abreast: d.Boot.ParallelRoles,
 			Rollback: d.XFairlead.OnFailure != spec.OnFailureHalt, Orphans: d.XFairlead.Prune,
 			OrphanStop: d.DrainTimeout,
 			Good:       in.Good, Failed: in.Failed,
@@ -79,8 +81,9 @@ func Want(d *spec.Deploy, in Inputs) (Desired, error) {
 				want.Units = append(want.Units, u)
 			}
 			if role.Proxied {
-				errs = append(errs, runs(role.Proxy.Run))
-				want.ProxyRun[host.Address] = proxyRun(d, role.Proxy.Run)
+				run, err := boot.Run(d, role.Proxy.Run, in.Secrets)
+				errs = append(errs, err)
+				want.ProxyRun[host.Address] = run
 			}
 		}
 	}
@@ -120,6 +123,9 @@ func unitOf(d *spec.Deploy, in Inputs, role spec.Role, host spec.HostEntry, repl
 		identity[LabelReplica] = strconv.Itoa(replica + 1)
 	}
 	maps.Copy(u.Spec.Labels, identity)
+	if traefik.Keeps(d) {
+		u.Spec.Labels[traefik.LabelEnable] = "false" // it is told of containers when they are switched to
+	}
 	errs := []error{err, volumes(&u.Spec, d.Volumes, in.Home[host.Address]), restartPolicy(&u.Spec, role.Restart)}
 	if slices.ContainsFunc(role.Options["network"], isMode) {
 		u.Spec.Network = "" // a mode takes the place of a network

@@ -33,7 +33,7 @@ func want(t *testing.T, in plan.Inputs) (plan.Desired, error) {
 	t.Helper()
 	files := fstest.MapFS{
 		"config/deploy.yml":         {Data: []byte(shopYAML)},
-		"config/deploy.staging.yml": {Data: []byte("env: {clear: {RAILS_ENV: staging}}\n")},
+		"config/deploy.staging.yml": {Data: []byte("env: {clear: {RAILS_ENV: staging}}\nboot: {parallel_roles: true}\n")},
 	}
 	destination := ""
 	if in.Release == "staging" {

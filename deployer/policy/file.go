@@ -10,6 +10,8 @@ import (
 
 	"github.com/fairlead-deploy/fairlead/deployer/container"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
+	"github.com/fairlead-deploy/fairlead/deployer/traefik"
+	"github.com/fairlead-deploy/fairlead/internal/secret"
 )
 
 // role looks at an app container: the root's volumes, and the role's own.
@@ -97,6 +99,34 @@ func (j *judge) logging(part string, l spec.Logging) {
 		at = "logging"
 	}
 	j.needs(at, container.Spec{Log: container.Log{Driver: l.Driver, Options: l.Options}})
+}
+
+// traefik looks at how Traefik is run, where the file keeps it: its container
+// has the engine's socket unless the file says otherwise.
+func (j *judge) traefik() {
+	if !traefik.Keeps(j.deploy) {
+		return
+	}
+	j.options("traefik.options", j.deploy.Traefik.Options)
+	if len(j.policy.Registries) > 0 {
+		j.want("traefik.image", imageNeed(traefik.Image(j.deploy)))
+	}
+	if port := j.deploy.Traefik.HostPort; port != 0 && port != 80 {
+		j.needs("traefik.host_port", container.Spec{Ports: []container.Port{{HostPort: uint16(port), Port: 80}}})
+	}
+	unknown := map[string]secret.Value{} // of which only the names matter here
+	for _, ref := range j.deploy.Traefik.Env.Secrets {
+		unknown[ref.Source] = secret.Value{}
+	}
+	s, err := traefik.Spec(j.deploy, unknown)
+	if err != nil {
+		j.refuse("traefik", err.Error(), "")
+	}
+	for _, m := range s.Mounts {
+		if m.ReadOnly && m.Source == m.Target && m.Kind == container.Bind {
+			j.needs("x-fairlead.proxy", container.Spec{Mounts: []container.Mount{m}})
+		}
+	}
 }
 
 // proxyRun looks at how the host's proxy is run.

@@ -184,7 +184,7 @@ func hostileFiles() map[string]trick {
 		"the proxy on another's port":       {file: root("proxy: {run: {http_port: 25}}"), key: "proxy.run.http_port", lift: "host"},
 		"a role's proxy":                    {file: "service: shop\nimage: acme/shop\nservers: {web: {hosts: [h1], proxy: {run: {options: {pid: host}}}}}", key: "servers.web.proxy.run.options.pid", lift: "host"},
 		"an accessory's proxy":              {file: accessory("proxy: {run: {options: {pid: host}}}"), key: db + "proxy.run.options.pid", lift: "host"},
-		"a command on the daemon's machine": {file: root("ssh: {proxy_command: 'sh -c id %h'}"), key: "ssh.proxy_command", lift: "commands", unread: true},
+		"a command on the daemon's machine": {file: root("ssh: {proxy_command: 'sh -c id %h'}"), key: "ssh.proxy_command", lift: "proxy_command", unread: true},
 	}
 }
 

@@ -26,12 +26,13 @@ const Harmless = "harmless"
 
 // Words of Policy.Allow. Each lifts one kind of refusal.
 const (
-	commands   = "commands"   // commands on the daemon's machine; asked for in every mode
-	hook       = "hooks"      // hooks; asked for in every mode
-	host       = "host"       // the host's or another container's namespaces, ports below 1024
-	mounts     = "mounts"     // folders of the host, volumes of other containers
-	privileged = "privileged" // privileged containers, devices, capabilities, weaker confinement
-	socket     = "socket"     // the engine's socket
+	commands     = "commands"      // commands on the daemon's machine; asked for in every mode
+	hook         = "hooks"         // hooks; asked for in every mode
+	host         = "host"          // the host's or another container's namespaces, ports below 1024
+	mounts       = "mounts"        // folders of the host, volumes of other containers
+	proxyCommand = "proxy_command" // ssh.proxy_command alone of them; asked for in every mode
+	privileged   = "privileged"    // privileged containers, devices, capabilities, weaker confinement
+	socket       = "socket"        // the engine's socket
 )
 
 // Policy is what the operator grants to one repository. All but Allow matters
@@ -59,13 +60,14 @@ type Policy struct {
 // option cannot be read, is refused in Strict mode.
 func Check(d *spec.Deploy, p Policy) error {
 	j := &judge{deploy: d, policy: p, seen: map[string]bool{}}
-	if d.SSH.ProxyCommand != "" {
-		j.want("ssh.proxy_command", need{what: "a command that is run on Fairlead's machine", words: []string{commands}})
+	if d.SSH.ProxyCommand.Raw != "" {
+		j.want("ssh.proxy_command", need{what: "a command that is run on Fairlead's machine", words: proxyWords()})
 	}
 	j.hooks()
 	if p.Mode == Strict {
 		j.images()
 		j.proxyRun("proxy.run", d.Proxy.Run)
+		j.traefik()
 		for i := range d.Roles {
 			j.role(&d.Roles[i])
 		}
@@ -80,6 +82,15 @@ func Check(d *spec.Deploy, p Policy) error {
 		return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 	})
 	return j.errors
+}
+
+// proxyWords let deploy.yml say what connects to its hosts.
+func proxyWords() []string { return []string{proxyCommand, commands} }
+
+// ProxyCommand tells whether these words of allow: let ssh.proxy_command be run
+// on Fairlead's machine.
+func ProxyCommand(allow []string) bool {
+	return slices.ContainsFunc(proxyWords(), func(w string) bool { return slices.Contains(allow, w) })
 }
 
 // need is one thing that a file asks for.

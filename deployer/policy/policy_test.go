@@ -62,9 +62,9 @@ func (tr trick) kamal(t *testing.T, d *spec.Deploy) {
 	t.Helper()
 	for _, mode := range []policy.Mode{"", policy.Kamal} {
 		err := policy.Check(d, policy.Policy{Mode: mode})
-		if tr.lift == "commands" {
+		if tr.lift == "commands" || tr.lift == "proxy_command" {
 			if err == nil {
-				t.Errorf("%s\nneeds allow: [commands] in every mode", tr)
+				t.Errorf("%s\nneeds allow: [%s] in every mode", tr, tr.lift)
 			}
 		} else if err != nil {
 			t.Errorf("%s\nis not refused by Kamal: %v", tr, err)

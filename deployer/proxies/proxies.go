@@ -18,7 +18,11 @@ import (
 
 	"github.com/fairlead-deploy/fairlead/deployer/operate"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
+	"github.com/fairlead-deploy/fairlead/deployer/plan/boot"
 	"github.com/fairlead-deploy/fairlead/deployer/route"
+	"github.com/fairlead-deploy/fairlead/deployer/spec/hooks"
+	"github.com/fairlead-deploy/fairlead/deployer/traefik"
+	"github.com/fairlead-deploy/fairlead/internal/secret"
 	"github.com/fairlead-deploy/fairlead/release/operation"
 )
 
@@ -50,6 +54,10 @@ type Host struct {
 type Proxies struct {
 	Service *operate.Service
 	Connect func(ctx context.Context, name string) (Host, error)
+	// Secrets gives the values that the settings of Traefik name.
+	Secrets func(ctx context.Context, names []string) (map[string]secret.Value, error)
+	// Hooks runs those of Kamal's that come with a reboot; nil: there are none.
+	Hooks operate.Hooks
 }
 
 // Do carries out an ask, under the service's lock on every host. Hosts go side
@@ -60,33 +68,96 @@ func (p Proxies) Do(ctx context.Context, ask operation.Ask, who operation.Caller
 	}
 	return p.Service.With(ctx, ask, who, func(ctx context.Context, hosts []string, may func(context.Context, string) error) error {
 		hosts = slices.DeleteFunc(slices.Clone(hosts), func(name string) bool {
-			_, ok := plan.ProxyOn(p.Service.Deploy, name, "")
+			_, ok, _ := boot.On(p.Service.Deploy, name, "", nil)
 			return !ok
 		})
 		if len(hosts) == 0 {
 			return &operation.Refusal{Message: "no role or accessory of these hosts gets requests from a proxy", Hint: "`proxy:` in deploy.yml makes one"}
 		}
+		if err := p.possible(ask); err != nil {
+			return err
+		}
 		o := &one{Proxies: p, ask: ask, who: who, may: may}
-		if ask.Rolling {
-			for _, name := range hosts {
-				if err := o.on(ctx, name); err != nil {
-					return fmt.Errorf("%s: %w; the hosts after it are as they were", name, err)
-				}
+		if names := p.named(); len(names) > 0 && !ends(ask.Verb) {
+			var err error
+			if o.secrets, err = p.Secrets(ctx, names); err != nil {
+				return err
 			}
-			return nil
 		}
-		errs := make([]error, len(hosts))
-		var group sync.WaitGroup
-		for i, name := range hosts {
-			group.Go(func() {
-				if err := o.on(ctx, name); err != nil {
-					errs[i] = fmt.Errorf("%s: %w", name, err)
+		groups := [][]string{hosts}
+		if ask.Rolling {
+			groups = slices.Collect(slices.Chunk(hosts, 1))
+		}
+		for _, group := range groups {
+			if err := o.group(ctx, group); err != nil {
+				if ask.Rolling {
+					err = fmt.Errorf("%w; the hosts after it are as they were", err)
 				}
-			})
+				return err
+			}
 		}
-		group.Wait()
-		return errors.Join(errs...)
+		return nil
 	})
+}
+
+// group works on hosts side by side, a reboot between its two hooks.
+func (o *one) group(ctx context.Context, hosts []string) error {
+	if err := o.hook(ctx, hooks.PreProxyReboot, hosts); err != nil {
+		return err
+	}
+	errs := make([]error, len(hosts))
+	var group sync.WaitGroup
+	for i, name := range hosts {
+		group.Go(func() {
+			if err := o.on(ctx, name); err != nil {
+				errs[i] = fmt.Errorf("%s: %w", name, err)
+			}
+		})
+	}
+	group.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	return o.hook(ctx, hooks.PostProxyReboot, hosts)
+}
+
+func (o *one) hook(ctx context.Context, name string, hosts []string) error {
+	if o.ask.Verb != operation.ProxyReboot || o.Hooks == nil {
+		return nil
+	}
+	return o.Hooks(ctx, o.ask, name, hosts, func(t operation.Told) error {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		return o.who.Tell(t)
+	})
+}
+
+// ends tells of a verb that it needs to know nothing of how a proxy runs.
+func ends(v operation.Verb) bool { return v == operation.ProxyStop || v == operation.ProxyRemove }
+
+// possible refuses what the next look at deploy.yml would contradict: it says
+// at which proxy a service's routes are looked for.
+func (p Proxies) possible(ask operation.Ask) error {
+	keeps := traefik.Keeps(p.Service.Deploy)
+	switch {
+	case ask.Verb != operation.ProxyUse || keeps == (ask.Kind == operation.KindTraefik):
+		return nil
+	case keeps:
+		return &operation.Refusal{Message: "deploy.yml keeps Traefik", Hint: "write `x-fairlead: {proxy: " + ask.Kind + "}` there and push; that release waits for this command"}
+	}
+	return &operation.Refusal{Message: "deploy.yml does not keep Traefik", Hint: "write `x-fairlead: {proxy: traefik}` there and push; that release waits for this command"}
+}
+
+// named are the secrets that the settings of Traefik name.
+func (p Proxies) named() (names []string) {
+	if traefik.Keeps(p.Service.Deploy) {
+		for _, ref := range p.Service.Deploy.Traefik.Env.Secrets {
+			if ref.Source != "" {
+				names = append(names, ref.Source)
+			}
+		}
+	}
+	return names
 }
 
 // one is one ask being carried out.
@@ -95,7 +166,9 @@ type one struct {
 	ask operation.Ask
 	who operation.Caller
 	may func(context.Context, string) error
-	mu  sync.Mutex // of Tell
+	// secrets are those that the proxy's own settings name.
+	secrets map[string]secret.Value
+	mu      sync.Mutex // of Tell
 }
 
 func (o *one) on(ctx context.Context, name string) error {
@@ -106,14 +179,17 @@ func (o *one) on(ctx context.Context, name string) error {
 	if err := o.may(ctx, name); err != nil {
 		return err
 	}
-	run, _ := plan.ProxyOn(o.Service.Deploy, name, o.ask.Kind)
+	run, _, err := boot.On(o.Service.Deploy, name, o.ask.Kind, o.secrets)
+	if err != nil && !ends(o.ask.Verb) {
+		return err
+	}
 	change, err := o.do(ctx, h, run)
 	if err != nil {
 		return err
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return o.who.Tell(operation.Told{Source: operation.Source{Host: name, Role: "proxy", Name: route.Container}, Done: sentence(change)})
+	return o.who.Tell(operation.Told{Source: operation.Source{Host: name, Role: "proxy", Name: route.Name(o.Service.Deploy)}, Done: sentence(change)})
 }
 
 // sentence is a change as people read it.

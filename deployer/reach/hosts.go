@@ -15,6 +15,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
 	"github.com/fairlead-deploy/fairlead/deployer/rollout"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
+	"github.com/fairlead-deploy/fairlead/internal/secret"
 	"github.com/fairlead-deploy/fairlead/release"
 )
 
@@ -32,6 +33,10 @@ type Terms struct {
 	Loose bool
 	// Beside says that the accessories' hosts are meant, too.
 	Beside bool
+	// Allow are the repository's words of allow: in fairlead.yml, and Secrets the
+	// values of those that deploy.yml names.
+	Allow   []string
+	Secrets map[string]secret.Value
 }
 
 // Hosts are the servers of an attempt, after Connect.
@@ -56,12 +61,13 @@ func Connect(ctx context.Context, fleet Fleet, t Terms) (Hosts, error) {
 	}
 	var mu sync.Mutex
 	var wg abreast.Group
+	place := starts(t.Deploy, len(addresses))
 	for name, at := range addresses {
 		if h.Skipped[name] != "" {
 			continue
 		}
 		wg.Go(func() {
-			s, err := fleet.Server(ctx, at)
+			s, err := placed(ctx, place, fleet, at)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -79,24 +85,30 @@ func Connect(ctx context.Context, fleet Fleet, t Terms) (Hosts, error) {
 	return h, h.PassOver(h.Absent)
 }
 
+// starts has room for so many hosts as are connected to at once: all, where
+// deploy.yml does not bound it.
+func starts(d *spec.Deploy, hosts int) chan struct{} {
+	if k := d.SSHKit; k.Bounded {
+		hosts = min(hosts, k.MaxConcurrentStarts)
+	}
+	return make(chan struct{}, hosts)
+}
+
+// placed reaches a server when there is room; a panic gives its room back, too.
+func placed(ctx context.Context, room chan struct{}, fleet Fleet, at Address) (Server, error) {
+	room <- struct{}{}
+	defer func() { <-room }()
+	return fleet.Server(ctx, at)
+}
+
 // Former are the hosts that the last good release knew and that deploy.yml does
 // not name any more.
 func (h *Hosts) Former() []string { return history.Former(h.t.Good, h.t.Deploy.Hosts()) }
 
 func (h *Hosts) addresses() map[string]Address {
 	list := map[string]Address{}
-	for _, name := range h.Former() {
-		list[name] = h.address(spec.HostEntry{Address: name})
-	}
-	for _, role := range h.t.Deploy.Roles {
-		for _, e := range role.Hosts {
-			list[e.Address] = h.address(e)
-		}
-	}
-	for _, e := range h.beside() {
-		if _, known := list[e.Address]; !known {
-			list[e.Address] = h.address(e)
-		}
+	for _, name := range append(h.Former(), h.names()...) {
+		list[name] = At(h.t.Deploy, name).With(h.t.Allow, func(name string) secret.Value { return h.t.Secrets[name] })
 	}
 	return list
 }
@@ -119,18 +131,6 @@ func (h *Hosts) names() []string {
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
-}
-
-func (h *Hosts) address(e spec.HostEntry) Address {
-	ssh := h.t.Deploy.SSH
-	at := Address{Name: e.Address, Host: e.Address, User: e.User, Port: e.Port, SSH: ssh}
-	if at.User == "" && ssh.UserSet {
-		at.User = ssh.User
-	}
-	if at.Port == 0 && ssh.PortSet {
-		at.Port = ssh.Port
-	}
-	return at
 }
 
 // Homes returns each host's home folder and, where deploy.yml refers to it, its

@@ -10,6 +10,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/history"
 	"github.com/fairlead-deploy/fairlead/deployer/host/ssh"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
+	"github.com/fairlead-deploy/fairlead/deployer/rollout"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
 	"github.com/fairlead-deploy/fairlead/release"
 )
@@ -52,7 +53,7 @@ func (h *Hosts) passesOver(host string, err error) string {
 		return ""
 	}
 	h.Away = true
-	return "unreachable: " + err.Error()
+	return "unreachable: " + rollout.PlainAt(host, err).Error()
 }
 
 // Tighten waits after all for the hosts that were passed over because Loose said

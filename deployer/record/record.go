@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/fairlead-deploy/fairlead/deployer/history"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
@@ -36,6 +37,11 @@ type Kept struct {
 	Brings bool `json:"brings,omitempty"`
 	// Origin is the release whose containers a rollback brought back.
 	Origin release.ID `json:"origin,omitempty"`
+	// Hosts are those that Baseline is about, whether or not something ran there.
+	Hosts []string `json:"hosts,omitempty"`
+	// Found are the ids of the containers that were as wanted when it began, so
+	// that it did not make them: what another release made, of whatever end.
+	Found []string `json:"found,omitempty"`
 	// Scale is how many containers per host a person wanted of roles.
 	Scale map[string]int `json:"scale,omitempty"`
 	// Request is what a person asked for, or what a mending was limited to by
@@ -54,6 +60,42 @@ func Read(ctx context.Context, e Effects, id release.ID) (Kept, error) {
 		return k, fmt.Errorf("read what %s was made of: %w", id, err)
 	}
 	return k, nil
+}
+
+// Without returns those of the hosts that it is not about yet.
+func (k Kept) Without(hosts []string) []string {
+	return slices.DeleteFunc(slices.Clone(hosts), func(name string) bool { return slices.Contains(k.Hosts, name) })
+}
+
+// And returns Found with more, each once.
+func (k Kept) And(more []string) []string {
+	all := slices.Clone(k.Found)
+	for _, id := range more {
+		if !slices.Contains(all, id) {
+			all = append(all, id)
+		}
+	}
+	return all
+}
+
+// Left returns the newest of the releases that succeeded, zero where there is
+// none, and the traces of what it left on the servers (see plan.Retained): its
+// own, and, where it was about a part of them, those of the ones before it.
+func Left(ctx context.Context, e Effects, good []release.Release) (newest release.Release, traces []string, err error) {
+	for i, r := range good {
+		k, err := Read(ctx, e, r.ID)
+		if err != nil {
+			return newest, nil, err
+		}
+		if i == 0 {
+			newest = r
+		}
+		traces = append(append(traces, string(r.ID)), append(k.Found, string(k.Origin))...)
+		if r.Only == "" && !history.Mends(r) {
+			break
+		}
+	}
+	return newest, traces, nil
 }
 
 // Followed leaves out the newest of the releases that succeeded by which a

@@ -10,6 +10,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/abreast"
 	"github.com/fairlead-deploy/fairlead/deployer/health"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
+	"github.com/fairlead-deploy/fairlead/internal/schedule"
 )
 
 // trafficEvery is how often the proxies are asked what became of the requests.
@@ -95,7 +96,7 @@ func (j *jury) sit(ctx, watching context.Context, i int, w plan.Watched) error {
 				return failed(health.Outdone(ctx, h.Engine, id, sum.Canary, sum.Old))
 			}
 		}
-		if pause(watching, trafficEvery) != nil {
+		if schedule.Pause(watching, trafficEvery) != nil {
 			return nil
 		}
 	}

@@ -1,16 +1,11 @@
 package rollout
 
 import (
-	"context"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/fairlead-deploy/fairlead/deployer/abreast"
 )
-
-// Wait waits, unless ctx ends before.
-func Wait(ctx context.Context, d time.Duration) error { return pause(ctx, d) }
 
 // OnEach does something for all hosts at once but those in bad, and adds to
 // them those where it failed. It returns when all have ended.

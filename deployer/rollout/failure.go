@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 
 	"github.com/fairlead-deploy/fairlead/deployer/health"
 	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
+	"github.com/fairlead-deploy/fairlead/deployer/host/ssh"
 	"github.com/fairlead-deploy/fairlead/release"
 )
 
@@ -20,8 +22,49 @@ type StepError struct {
 	Err  error
 }
 
-func (e *StepError) Error() string { return fmt.Sprintf("%s: %s: %v", e.Host, e.Step, e.Err) }
+func (e *StepError) Error() string {
+	return fmt.Sprintf("%s: %s: %v", e.Host, e.step(), PlainAt(e.Host, e.Err))
+}
 func (e *StepError) Unwrap() error { return e.Err }
+
+// step is the step without the container that a verdict names again.
+func (e *StepError) step() string {
+	v, ok := errors.AsType[*health.Error](e.Err)
+	if !ok {
+		return e.Step
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(e.Step, " "+v.Container), " of")
+}
+
+// Plain is an error without what was being done when a host or its engine did
+// not answer: each step in between names the host once more.
+func Plain(err error) error {
+	if e, ok := errors.AsType[*ssh.ConnectError](err); ok {
+		return e
+	}
+	if e, ok := errors.AsType[*docker.TimeoutError](err); ok {
+		return e
+	}
+	return err
+}
+
+// PlainAt is Plain for a sentence that has named the host.
+func PlainAt(host string, err error) error {
+	switch e := Plain(err).(type) {
+	case *ssh.ConnectError:
+		if e.Host == host {
+			return e.Err
+		}
+		return e
+	case *docker.TimeoutError:
+		if e.Host == host {
+			return &docker.TimeoutError{Call: e.Call, After: e.After}
+		}
+		return e
+	default:
+		return e
+	}
+}
 
 // ErrProxyVerdict marks a reverse proxy's own word that a new container is not
 // healthy.
@@ -63,8 +106,8 @@ func Explain(err error) *release.Failure {
 		return &release.Failure{Class: Classify(err), Step: "roll out", Message: err.Error(), Next: next(err)}
 	}
 	f := &release.Failure{
-		Class: Classify(step.Err), Step: step.Step, Host: step.Host, Role: step.Role,
-		Message: step.Err.Error(), Next: next(step.Err),
+		Class: Classify(step.Err), Step: step.step(), Host: step.Host, Role: step.Role,
+		Message: PlainAt(step.Host, step.Err).Error(), Next: at(step.Host, next(step.Err)),
 	}
 	if v, ok := errors.AsType[*health.Error](step.Err); ok {
 		f.Container, f.OOMKilled, f.Probes, f.Logs = v.Container, v.OOMKilled, v.Probes, v.Logs
@@ -74,6 +117,14 @@ func Explain(err error) *release.Failure {
 		}
 	}
 	return f
+}
+
+// at names the host in a remedy that goes on without one.
+func at(host, next string) string {
+	if host == "" {
+		return next
+	}
+	return strings.ReplaceAll(next, "cordon HOST`", "cordon "+host+"`")
 }
 
 func worst(err error) *StepError {

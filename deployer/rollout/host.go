@@ -104,6 +104,9 @@ type Host struct {
 	Archives   Archives
 	Loader     Loader      // nil: the host takes images from registries alone
 	Auth       docker.Auth // for pulls
+	// Shell runs a constant command line of ours in the login shell of the ssh
+	// user; nil or an error: the host is not reached over SSH.
+	Shell func(ctx context.Context, line string, st docker.Streams) (code int, err error)
 }
 
 // Journal remembers effects: what was meant before, what came of it after.

@@ -25,7 +25,7 @@ func nextOfWorld(err error) string {
 	}
 	if e, ok := errors.AsType[*lock.HeldError](err); ok {
 		if e.Foreign {
-			return "`kamal lock release`, when nobody deploys" + again
+			return "`fairlead lock release`, when nobody deploys" + again
 		}
 		return "wait: another Fairlead is at work on " + e.Host + again
 	}

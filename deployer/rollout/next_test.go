@@ -19,7 +19,7 @@ func TestEveryFaultOfTheWorldSaysWhatToDo(t *testing.T) {
 	for word, err := range map[string]error{
 		"fairlead host trust --replace web1": &ssh.HostKeyChangedError{Host: "web1"},
 		"fairlead host trust web1":           &ssh.UnknownHostKeyError{Host: "web1"},
-		"kamal lock release":                 &lock.HeldError{Host: "web1", Foreign: true},
+		"fairlead lock release":              &lock.HeldError{Host: "web1", Foreign: true},
 		"another Fairlead":                   &lock.HeldError{Host: "web1"},
 		"fairlead secret set":                &secret.MissingError{Names: []string{"A"}},
 		"fairlead key":                       ssh.ErrAuth,

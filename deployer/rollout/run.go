@@ -10,6 +10,7 @@ import (
 
 	"github.com/fairlead-deploy/fairlead/deployer/abreast"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
+	"github.com/fairlead-deploy/fairlead/internal/schedule"
 )
 
 // Run is one rollout: the hosts it works on and what it was given. Its zero
@@ -32,7 +33,7 @@ func (r *Run) Do(ctx context.Context, stages []plan.Stage) error {
 			return err
 		}
 		if st.Wait > 0 {
-			if err := pause(ctx, st.Wait); err != nil {
+			if err := schedule.Pause(ctx, st.Wait); err != nil {
 				return err
 			}
 		}
@@ -185,7 +186,7 @@ func (r *Run) tries(ctx, reading context.Context, h Host, s plan.Step) error {
 		if err == nil || n == stepTries || !passing(err) || time.Since(begin) > stepTime {
 			return err
 		}
-		if pause(reading, time.Duration(n)*time.Second) != nil {
+		if schedule.Pause(reading, time.Duration(n)*time.Second) != nil {
 			return err
 		}
 		if gerr := r.Guard(ctx, h.Name); gerr != nil {
@@ -237,15 +238,4 @@ func roleOf(s plan.Step) string {
 		return s.Unit.Role
 	}
 	return ""
-}
-
-func pause(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/abreast"
 	"github.com/fairlead-deploy/fairlead/deployer/health"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
+	"github.com/fairlead-deploy/fairlead/internal/schedule"
 )
 
 // watchUnknown is how long a host may not answer within the watch before the
@@ -51,11 +52,14 @@ func (r *Run) watch(ctx context.Context, w plan.Watched, window time.Duration) e
 	var bad []string
 	for {
 		left := max(window-time.Since(begin), 0)
-		if err := pause(ctx, max(min(w.Unit.Health.Interval, left), shortest)); err != nil {
+		if err := schedule.Pause(ctx, max(min(w.Unit.Health.Interval, left), shortest)); err != nil {
 			return err
 		}
+		first := restarts == health.RestartsUnknown
 		answer, err := health.Check(ctx, h.Engine, h.Prober, id, w.Unit.Health, &restarts)
 		switch {
+		case first && w.Kept && health.Ended(err):
+			return health.ErrOutdated
 		case errors.As(err, new(*health.Error)):
 			return err
 		case err != nil:

@@ -1,7 +1,6 @@
 package route
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
 	"github.com/fairlead-deploy/fairlead/deployer/host/program"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
+	"github.com/fairlead-deploy/fairlead/deployer/plan/seen"
 )
 
 const (
@@ -19,8 +19,6 @@ const (
 	endTime = 10 * time.Second
 	// answerTime bounds the wait for a proxy that was started.
 	answerTime = 30 * time.Second
-	// asideName is that of a proxy while its successor starts.
-	asideName = Container + "_before_"
 	// upgradeTime bounds the sending of a program and the handover to it.
 	upgradeTime = 5 * time.Minute
 )
@@ -63,7 +61,7 @@ func (b *Box) find(ctx context.Context) (proxy *container.Observed, all []contai
 		switch name := all[i].Name; {
 		case name == Container:
 			proxy = &all[i]
-		case strings.HasPrefix(name, asideName):
+		case strings.HasPrefix(name, Container+asideName):
 			aside = &all[i]
 		}
 	}
@@ -175,13 +173,18 @@ func (b *Box) Upgrade(ctx context.Context, run plan.ProxyRun) (Change, error) {
 		return b.Replace(ctx, run)
 	}
 	// Also for the container that is made next.
-	text, err := program.Bring(ctx, b.Booter.Engine, b.Booter.Arch, b.Booter.Binary)
+	content, err := program.Bring(ctx, b.Booter.Engine, b.Booter.Arch, b.Booter.Binary)
 	if err != nil {
 		return Change{}, err
 	}
+	text, err := content.Open()
+	if err != nil {
+		return Change{}, fmt.Errorf("upgrade proxy: %w", err)
+	}
+	defer text.Close()
 	ctx, cancel := context.WithTimeoutCause(ctx, upgradeTime, fmt.Errorf("not upgraded within %s", upgradeTime))
 	defer cancel()
-	r, err := b.execer.Exec(ctx, Container, []string{"kamal-proxy", "upgrade"}, bytes.NewReader(text))
+	r, err := b.execer.Exec(ctx, Container, []string{"kamal-proxy", "upgrade"}, text)
 	switch {
 	case err != nil:
 		return Change{}, fmt.Errorf("upgrade proxy: %w", err)
@@ -197,7 +200,7 @@ func (b *Box) Upgrade(ctx context.Context, run plan.ProxyRun) (Change, error) {
 // Replace makes a new container of the proxy, which keeps the routes: a proxy
 // of the same kind reads them from their volume, another is told each. When it
 // does not answer, the one before is put back.
-func (b *Box) Replace(ctx context.Context, run plan.ProxyRun) (change Change, err error) {
+func (b *Box) Replace(ctx context.Context, run plan.ProxyRun) (Change, error) {
 	old, all, err := b.find(ctx)
 	if err != nil {
 		return Change{}, err
@@ -208,48 +211,35 @@ func (b *Box) Replace(ctx context.Context, run plan.ProxyRun) (change Change, er
 	if err := b.bring(ctx, run); err != nil {
 		return Change{}, err
 	}
-	var routes []assigned
+	var routes []Assigned
 	if other := (old.Spec.Labels[LabelOurs] != "") != (run.Image == ""); other && old.State.IsUp() {
 		if routes, err = b.assigned(ctx, old.Spec.Labels[LabelOurs] != "", all); err != nil {
 			return Change{}, err
 		}
 	}
-	next, aside := Container+"_next", asideName+old.ID[:12]
-	if err := b.Machine.Remove(ctx, next); err != nil { // one that an earlier attempt left
-		return Change{}, err
-	}
-	id, err := b.Booter.create(ctx, next, run, b.Home)
-	if err != nil {
-		return Change{}, fmt.Errorf("make the new proxy: %w", err)
-	}
-	change = Change{Was: old.Spec.Image, Is: imageOf(run), Done: "replaced"}
-	err = errors.Join(b.Machine.Rename(ctx, old.ID, aside), b.Machine.Rename(ctx, id, Container))
-	began := time.Now()
-	if err == nil {
-		err = b.swap(ctx, old.ID, id, routes)
-	}
-	change.Gap = time.Since(began)
-	if err != nil {
-		return change, b.restore(context.WithoutCancel(ctx), old, id, err)
-	}
-	return change, b.Machine.Remove(ctx, old.ID)
+	return b.succeed(ctx, run, *old, routes, b.answers)
 }
 
-// swap is the time in which nothing listens.
-func (b *Box) swap(ctx context.Context, old, id string, routes []assigned) error {
-	if err := b.Machine.Stop(ctx, old, endTime); err != nil {
-		return err
-	}
-	if err := b.Booter.Engine.Start(ctx, id); err != nil {
-		return err
-	}
+// succeed puts a new container in the place of an old one.
+func (b *Box) succeed(ctx context.Context, run plan.ProxyRun, old container.Observed, routes []Assigned, back func(context.Context) error) (change Change, err error) {
+	change = Change{Was: old.Spec.Image, Is: imageOf(run), Done: "replaced"}
+	change.Gap, err = Succession{
+		Engine: b.Booter.Engine, Machine: b.Machine, Old: old, Name: Container, Back: back,
+		Create: func(ctx context.Context, name string) (string, error) { return b.Booter.create(ctx, name, run, b.Home) },
+		Serve:  func(ctx context.Context) error { return b.serve(ctx, routes) },
+	}.Do(ctx)
+	return change, err
+}
+
+// serve waits for a proxy that was started, and tells it routes.
+func (b *Box) serve(ctx context.Context, routes []Assigned) error {
 	if err := b.answers(ctx); err != nil {
 		return err
 	}
 	var errs []error
 	for _, r := range routes {
-		err := b.Deploy(ctx, r.Route, r.container)
-		if err == nil && r.state != "running" {
+		err := b.Deploy(ctx, r.Route, r.Containers...)
+		if err == nil && r.State != "running" {
 			err = b.Pause(ctx, r.Service, "", 0)
 		}
 		errs = append(errs, err)
@@ -257,47 +247,56 @@ func (b *Box) swap(ctx context.Context, old, id string, routes []assigned) error
 	return errors.Join(errs...)
 }
 
-// restore puts the proxy back that was there before.
-func (b *Box) restore(ctx context.Context, old *container.Observed, id string, why error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, 2*time.Minute, errors.New("putting the old proxy back took over 2 minutes"))
-	defer cancel()
-	back := errors.Join(b.Machine.Remove(ctx, id), b.Machine.Rename(ctx, old.ID, Container), b.Booter.Engine.Start(ctx, old.ID))
-	if back == nil {
-		back = b.answers(ctx)
-	}
-	if back != nil {
-		return errors.Join(fmt.Errorf("replace proxy: %w", why), fmt.Errorf("and the one before does not run, so start it: docker start %s: %w", Container, back))
-	}
-	return fmt.Errorf("replace proxy: %w; the one before serves again", why)
+// Assigned is a route of a proxy and the containers that it leads to.
+type Assigned struct {
+	plan.Route
+	Containers []string // ids
+	State      string   // "running", "paused", "stopped"
 }
 
-// assigned is a route and the container that it leads to.
-type assigned struct {
-	plan.Route
-	container string // id
-	state     string
+// Follow puts the proxy in the place of another kind's that runs, and tells it
+// the routes of that one.
+func (b *Box) Follow(ctx context.Context, run plan.ProxyRun, old container.Observed, routes []Assigned) (Change, error) {
+	if err := b.bring(ctx, run); err != nil {
+		return Change{}, err
+	}
+	if err := b.Machine.Remove(ctx, Container); err != nil { // one that does not run
+		return Change{}, err
+	}
+	return b.succeed(ctx, run, old, routes, func(context.Context) error { return nil })
+}
+
+// Runs returns the proxy that runs, with all its routes; nil where none does.
+func (b *Box) Runs(ctx context.Context) (*container.Observed, []Assigned, error) {
+	c, all, err := b.find(ctx)
+	if err != nil || c == nil || !c.State.IsUp() {
+		return nil, nil, err
+	}
+	routes, err := b.assigned(ctx, c.Spec.Labels[LabelOurs] != "", all)
+	return c, routes, err
 }
 
 // assigned reads all routes of the host's proxy, other services' too.
-func (b *Box) assigned(ctx context.Context, ours bool, all []container.Observed) ([]assigned, error) {
+func (b *Box) assigned(ctx context.Context, ours bool, all []container.Observed) ([]Assigned, error) {
 	lives, err := b.List(ctx, ours)
 	if err != nil {
 		return nil, err
 	}
-	var list []assigned
+	var list []Assigned
 	for _, l := range lives {
 		if l.Split != "" {
 			return nil, fmt.Errorf("read routes: a canary of %s is under way; wait for its end", l.Service)
 		}
-		host, _, _ := strings.Cut(l.Target, ":")
-		found := false
+		var ids []string
+		label := ""
 		for _, c := range all {
-			if host != "" && (strings.HasPrefix(c.ID, host) || c.Name == host) && !found {
-				found = true
-				list = append(list, assigned{l.Whole(c.Spec.Labels[plan.LabelRoute]), c.ID, l.State})
+			if seen.IsTarget(c, l.To()) {
+				ids, label = append(ids, c.ID), c.Spec.Labels[plan.LabelRoute]
 			}
 		}
-		if !found {
+		if len(ids) > 0 {
+			list = append(list, Assigned{l.Whole(label), ids, l.State})
+		} else {
 			return nil, fmt.Errorf("read routes: %s leads to %s, which is no container here, so it cannot be told to another proxy; `docker exec %s kamal-proxy remove %s` ends it", l.Service, l.Target, Container, l.Service)
 		}
 	}

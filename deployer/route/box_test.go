@@ -15,6 +15,7 @@ import (
 
 	"github.com/fairlead-deploy/fairlead/deployer/container"
 	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
+	"github.com/fairlead-deploy/fairlead/deployer/host/program"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
 )
 
@@ -112,7 +113,7 @@ func newBox(t *testing.T) (*Box, *rack) {
 	t.Helper()
 	r := &rack{mute: map[string]bool{}, fail: map[string]bool{}}
 	b := &Box{Driver: NewDriver(r, nil, "", slog.New(slog.DiscardHandler)), Machine: r, Pull: func(context.Context, string) error { return nil }}
-	b.Booter = &Booter{Engine: r, Folders: r, Binary: func(string) ([]byte, []byte, error) { return []byte("program"), nil, nil }}
+	b.Booter = &Booter{Engine: r, Folders: r, Binary: func(string) (program.Content, []byte, error) { return program.Bytes([]byte("program")), nil, nil }}
 	if _, err := b.Up(t.Context(), plan.ProxyRun{Image: "kamal-proxy:v1"}); err != nil {
 		t.Fatal(err)
 	}

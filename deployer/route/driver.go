@@ -18,11 +18,21 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/host/ssh"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
 	"github.com/fairlead-deploy/fairlead/deployer/rollout"
+	"github.com/fairlead-deploy/fairlead/deployer/spec"
+	"github.com/fairlead-deploy/fairlead/deployer/traefik"
 	"github.com/fairlead-deploy/fairlead/proxy/control"
 )
 
 // Container is the name that Kamal gives the reverse proxy's container.
 const Container = "kamal-proxy"
+
+// Name is the container of the proxy that a deploy.yml's services have.
+func Name(d *spec.Deploy) string {
+	if traefik.Keeps(d) {
+		return traefik.Container
+	}
+	return Container
+}
 
 // margin is added to the deadlines of a proxy command: it waits for health and
 // drain itself, and should be the one to say that they took too long.

@@ -9,14 +9,24 @@ import (
 	"time"
 
 	"github.com/fairlead-deploy/fairlead/deployer/fleettest"
+	"github.com/fairlead-deploy/fairlead/deployer/fleettest/fate"
 	"github.com/fairlead-deploy/fairlead/release"
 )
 
 // story is something that a daemon does and that crashes may come into.
 type story struct {
+	hosts  []string        // nil: two
 	before func(s *daemon) // to the state in which it begins
 	do     func(s *daemon)
 	end    func(s *daemon) // checks, after everything came to rest
+}
+
+// on are the hosts of its world.
+func (st story) on() []string {
+	if st.hosts != nil {
+		return st.hosts
+	}
+	return two
 }
 
 func stories() map[string]story {
@@ -190,9 +200,11 @@ func nothingRuns(s *daemon) {
 	s.last(release.Failed)
 }
 
+const stopFirstWeb = "  roles:\n    web: {strategy: stop-first}\n"
+
 func stopFirst(n string) commit {
 	c := v(n)
-	c.more = "  roles:\n    web: {strategy: stop-first}\n"
+	c.more = stopFirstWeb
 	return c
 }
 
@@ -210,7 +222,7 @@ func count(t *testing.T, st story) (first, last int) { return tally(t, st, map[s
 func covered(t *testing.T, hit map[string]int) {
 	apart := []string{"hold", "unhold", "raise", "clear", "lift quarantine", "adopt", "split", "end split"}
 	kinds, points := 0, 0
-	for _, kind := range fleettest.Kinds() {
+	for _, kind := range fate.Kinds() {
 		kind = strings.TrimSpace(kind)
 		points += hit[kind]
 		if hit[kind] > 0 {
@@ -220,7 +232,7 @@ func covered(t *testing.T, hit map[string]int) {
 		}
 	}
 	if hit[""] > 0 {
-		t.Error("there are effects of no kind that fleettest.Kinds knows")
+		t.Error("there are effects of no kind that fate.Kinds knows")
 	}
 	t.Logf("%d kinds of effect, %d points, a death before and after each", kinds, points)
 }
@@ -228,7 +240,7 @@ func covered(t *testing.T, hit map[string]int) {
 // tally is count, and adds up of which kinds the effects are.
 func tally(t *testing.T, st story, hit map[string]int) (first, last int) {
 	synctest.Test(t, func(t *testing.T) {
-		s := begin(t, 1, two...)
+		s := begin(t, 1, st.on()...)
 		st.before(s)
 		first = len(s.world.Effects()) + 1
 		st.do(s)
@@ -280,7 +292,7 @@ func dieEverywhere(t *testing.T, all map[string]story, count func(*testing.T, st
 }
 
 func die(t *testing.T, st story, crash fleettest.Crash) {
-	s := begin(t, 1, two...)
+	s := begin(t, 1, st.on()...)
 	st.before(s)
 	s.world.SetCrash(crash)
 	st.do(s)

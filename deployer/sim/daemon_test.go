@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 	"testing/synctest"
@@ -92,8 +93,10 @@ type daemon struct {
 	m        *fleettest.Memory
 	past     []commit // before the tip, oldest first, where it matters
 	hosts    []string // that deploy.yml names; nil: all of the world
+	allow    []string // what the operator lets a push do beside containers
 	torn     bool     // humans stop containers: what was seen may be gone a moment later
 	key      string   // the value of the secret KEY, from now on
+	rotating sync.Mutex
 	fidelity fidelity // what ran, for P6
 
 	process *fleettest.Process
@@ -147,7 +150,7 @@ func (s *daemon) start() {
 	s.d = deployer.New(deployer.Options{
 		Memory: s.process.Hand(), Fleet: s.process, Registry: s.process,
 		Settings: func(string) (deployer.Settings, bool) {
-			return deployer.Settings{Mode: s.mode, Policy: policy.Policy{Allow: []string{"hooks"}}, Secrets: func(context.Context, fs.FS, string, string) (secret.Source, error) {
+			return deployer.Settings{Mode: s.mode, Allow: s.allow, Policy: policy.Policy{Allow: []string{"hooks"}}, Secrets: func(context.Context, fs.FS, string, string) (secret.Source, error) {
 				return secret.Source{vault{s}}, nil
 			}}, true
 		},

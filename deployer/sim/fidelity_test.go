@@ -104,7 +104,16 @@ func (s *daemon) alike(r release.Release, before ran, state string) {
 type vault struct{ s *daemon }
 
 func (v vault) Lookup(name string) (secret.Value, bool, error) {
+	v.s.rotating.Lock()
+	defer v.s.rotating.Unlock()
 	return secret.New(v.s.key), name == "KEY", nil
+}
+
+// rotate changes the secret while the daemon is at work.
+func (s *daemon) rotate(key string) {
+	s.rotating.Lock()
+	defer s.rotating.Unlock()
+	s.key = key
 }
 
 func (v vault) String() string { return "the vault" }

@@ -262,19 +262,21 @@ func TestAHookOfASupersededReleaseEndsBeforeTheNextBegins(t *testing.T) {
 func TestAPersonsRollbackRunsWhatIsForGoingBackAndSaysWhatIsNotUndone(t *testing.T) {
 	scenario(t, two, func(s *daemon) {
 		for _, n := range []string{"1", "2"} {
-			s.push(hooked(n))
+			c := hooked(n)
+			c.script = "#!/bin/sh\n" // a file runs on the way back, too: it can look where it goes
+			s.push(c)
 			s.pass(calm)
 		}
 		since := len(s.world.Hooks())
 		s.ask(release.Request{Rollback: true})
 		s.pass(calm)
 		s.runs("v1")
-		if got := ranHooks(s, since); !slices.Equal(got, []string{"on-rollback"}) {
+		if got := ranHooks(s, since); !slices.Equal(got, []string{"pre-app-boot", "on-rollback"}) {
 			t.Errorf("ran %v", got)
 		}
 		all := s.world.Memory.Releases()
 		i := slices.IndexFunc(all, func(r release.Release) bool { return r.Cause.Kind == release.CauseManual })
-		if r := all[i]; r.Status != release.Succeeded || !strings.Contains(r.Reason, "what its hooks did (pre-deploy, post-app-boot, post-deploy) is not undone") {
+		if r := all[i]; r.Status != release.Succeeded || !strings.Contains(r.Reason, "what its hooks did (pre-deploy, pre-app-boot, post-app-boot, post-deploy) is not undone") {
 			t.Errorf("reason %q", r.Reason)
 		}
 		noHooksLeft(s)

@@ -16,7 +16,6 @@ var (
 	verbose = flag.Bool("sim.v", false, "print the deployer's log")
 	seeds   = flag.Int("sim.n", 100, "how many random schedules")
 	seed    = flag.Uint64("sim.seed", 1, "the first schedule's seed")
-	changes = flag.Bool("sim.changes", false, "random schedules rotate secrets and move tags, too")
 )
 
 // scenario runs f in a bubble with a daemon, and stops the daemon.

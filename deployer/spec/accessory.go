@@ -107,10 +107,11 @@ func (l *loader) accessoryImage(a *Accessory, v schema.Value) {
 func (l *loader) accessoryHosts(v schema.Value) []HostEntry {
 	var hosts []HostEntry
 	var given []string
+	seen := map[string]bool{}
 	add := func(more ...HostEntry) {
 		for _, h := range more {
-			if !slices.ContainsFunc(hosts, func(o HostEntry) bool { return o.Address == h.Address }) {
-				hosts = append(hosts, h)
+			if !seen[h.Address] {
+				hosts, seen[h.Address] = append(hosts, h), true
 			}
 		}
 	}

@@ -10,11 +10,20 @@ import (
 )
 
 var (
-	hostnamePattern = regexp.MustCompile(`^[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?$`)
+	hostnamePattern = bounded{regexp.MustCompile(`^[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?$`), 253}
 	socketPattern   = regexp.MustCompile(`^(?:unix://)?/[A-Za-z0-9._/-]+$`)
 	userPattern     = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,63}\$?$`)
 	hostTagPattern  = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
 )
+
+// bounded is a pattern and how many bytes may match. Counted in the pattern they
+// would cost every start of the program up to a hundred times its memory.
+type bounded struct {
+	pattern *regexp.Regexp
+	most    int
+}
+
+func (b bounded) MatchString(s string) bool { return len(s) <= b.most && b.pattern.MatchString(s) }
 
 // readHosts reads a list of hosts, each HOST or {HOST: TAG or [TAGS]}.
 func readHosts(v schema.Value) []HostEntry {

@@ -42,8 +42,8 @@ type Options struct {
 }
 
 var (
-	destinationPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)
-	tagPattern         = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$`)
+	destinationPattern = bounded{regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`), 63}
+	tagPattern         = bounded{regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`), 128}
 )
 
 // loader is the state of one Load.
@@ -162,7 +162,7 @@ func (l *loader) parse(name string, src []byte) (*schema.Node, error) {
 	if l.report.Failed() {
 		return nil, l.report.Err()
 	}
-	n := schema.Parse(schema.Source{File: name, Bytes: t.Masked, Templates: t, Repeatable: []string{"env"}}, l.report)
+	n := schema.Parse(schema.Source{File: name, Bytes: t.Masked, Templates: t}, l.report)
 	if n == nil {
 		return nil, l.report.Err()
 	}

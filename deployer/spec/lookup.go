@@ -83,6 +83,7 @@ func (d *Deploy) SecretNames() []string {
 	}
 	add(d.Registry.Username.Secret, d.Registry.Password.Secret)
 	addEnv(d.Env)
+	addEnv(d.Traefik.Env)
 	for _, e := range d.Env.Tags {
 		addEnv(e)
 	}

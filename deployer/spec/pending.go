@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/fairlead-deploy/fairlead/deployer/spec/hooks"
+	"github.com/fairlead-deploy/fairlead/deployer/spec/traefik"
 )
 
 // pendingFeature is a part of the file that is read and checked but that no
@@ -17,28 +18,21 @@ type pendingFeature struct {
 }
 
 // pendingFeatures is the whole list: a line goes when its feature comes.
-// (A root traefik: is spoken of by spec/dialect.) Each look at a repository needs
+// (A root traefik: is spoken of by spec/dialect and spec/traefik.) Each look at a repository needs
 // it, so its patterns are compiled once.
 var pendingFeatures = []pendingFeature{
-	pending(`hooks\.(docker-setup|pre-build|pre-proxy-reboot|post-proxy-reboot)`, neverHook),
-	pending(`builder\.(provenance|sbom)`, "no attestations are made: an engine's own BuildKit pushes none"),
-	pending(`builder\.cache\.options`, "not used: the cache is in the image itself (BuildKit's inline cache)"),
+	pending(`builder\.(provenance|sbom)`, "no attestation is made: an engine has no way to push one beside an image; build in CI where one is asked for"),
+	pending(`builder\.cache\.options`, "not used: the cache is in the image itself (BuildKit's inline cache: what is in the final stage)"),
 	pending(`builder\.pack`, "not supported: pack needs an engine's socket inside its containers; write a Dockerfile, or build in CI"),
-	pending(`boot\.parallel_roles`, "the roles of one host start one after another"),
-	pending(`sshkit|output|hooks_output|minimum_version`, "not used by Fairlead"),
-	pending(`ssh\.(keys|key_data|config|proxy_command)`, "the daemon takes keys and known hosts from fairlead.yml"),
 }
 
 func pending(paths, message string) pendingFeature {
 	return pendingFeature{regexp.MustCompile("^(?:" + paths + ")$"), message}
 }
 
-// neverHook is the message about hooks that belong to no rollout.
-const neverHook = "not run: a rollout runs pre-connect, pre-deploy, pre-app-boot, post-app-boot, post-deploy, on-failure and on-rollback"
-
 func (l *loader) warnPending() {
 	if l.d.XFairlead.Proxy.Kind == "traefik" {
-		l.root.Get("x-fairlead").Get("proxy").Warn("Traefik is not started: the proxy that runs is used, else Fairlead's own")
+		traefik.Look(l.root)
 	}
 	for _, path := range slices.Sorted(maps.Keys(l.d.positions)) {
 		for _, f := range pendingFeatures {
@@ -47,9 +41,14 @@ func (l *loader) warnPending() {
 			}
 		}
 	}
-	for _, name := range l.d.HookFiles {
-		if !hooks.Runs(name) {
-			l.report.Warn(Warning{Position: Position{File: l.d.HooksPath + "/" + name, Line: 1, Column: 1}, Message: neverHook})
-		}
+	if l.d.Builder != nil {
+		return
+	}
+	const unbuilt = "not run: deploy.yml has no builder:, so that no image is built"
+	if path := "hooks." + hooks.PreBuild; l.d.positions[path] != (Position{}) {
+		l.report.Warn(Warning{Position: l.d.positions[path], Path: path, Message: unbuilt})
+	}
+	if slices.Contains(l.d.HookFiles, hooks.PreBuild) {
+		l.report.Warn(Warning{Position: Position{File: l.d.HooksPath + "/" + hooks.PreBuild, Line: 1, Column: 1}, Message: unbuilt})
 	}
 }

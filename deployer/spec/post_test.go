@@ -5,20 +5,43 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
 )
 
 // The files of testdata/post are the YAML blocks of the post that the product
 // starts from, verbatim. A fragment gets what every file needs around it.
+func postsBlock(t *testing.T, name string) string {
+	t.Helper()
+	block, err := os.ReadFile("testdata/post/" + name + ".yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(block)
+}
+
+// postsSecrets are the two alternatives that its block about secrets is: it
+// writes `env:` once for each.
+func postsSecrets(t *testing.T) (files, stores string) {
+	t.Helper()
+	files, stores, ok := strings.Cut(postsBlock(t, "secrets"), "\n# Integration")
+	if !ok {
+		t.Fatal("the block about secrets is another one")
+	}
+	return files, "# Integration" + stores
+}
+
 func TestEveryBlockOfThePostLoads(t *testing.T) {
+	blocks := map[string]string{}
 	for _, name := range files(t, "testdata/post/*.yml", 7) {
-		t.Run(strings.TrimSuffix(filepath.Base(name), ".yml"), func(t *testing.T) {
-			block, err := os.ReadFile(name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			file := string(block)
+		name = strings.TrimSuffix(filepath.Base(name), ".yml")
+		blocks[name] = postsBlock(t, name)
+	}
+	delete(blocks, "secrets")
+	blocks["secrets-files"], blocks["secrets-stores"] = postsSecrets(t)
+	for name, file := range blocks {
+		t.Run(name, func(t *testing.T) {
 			if !strings.Contains(file, "service:") {
 				file += "\nservice: myapp\nimage: myorg/myapp\n"
 			}
@@ -26,21 +49,22 @@ func TestEveryBlockOfThePostLoads(t *testing.T) {
 				file += "servers: [10.0.1.10, 10.0.1.11]\n"
 			}
 			d, warnings := load(t, file, spec.Options{Env: environment})
-			golden(t, strings.TrimSuffix(name, ".yml")+".golden", resolved(t, d, warnings))
+			golden(t, "testdata/post/"+name+".golden", resolved(t, d, warnings))
 		})
 	}
 }
 
-func TestThePostTakenTogetherIsOneFile(t *testing.T) {
-	block := func(name string) string {
-		b, err := os.ReadFile("testdata/post/" + name + ".yml")
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(b)
+func TestThePostsTwoWaysToSecretsAreNotOneFile(t *testing.T) {
+	_, _, err := spec.Load(fstest.MapFS{"config/deploy.yml": {Data: []byte(
+		postsBlock(t, "secrets") + "\nservice: myapp\nimage: myorg/myapp\nservers: [10.0.1.10]\n")}}, spec.Options{Env: environment})
+	if want := "config/deploy.yml:8:1: env: written already at line 2 (merge them or remove one)"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
 	}
-	_, routing, _ := strings.Cut(block("load-balancing"), "\nlabels:")
-	file := block("production") + "\nlabels:" + routing
+}
+
+func TestThePostTakenTogetherIsOneFile(t *testing.T) {
+	_, routing, _ := strings.Cut(postsBlock(t, "load-balancing"), "\nlabels:")
+	file := postsBlock(t, "production") + "\nlabels:" + routing
 	d, _ := load(t, file, spec.Options{Env: environment})
 	web, _ := d.Role("web")
 	worker, _ := d.Role("worker")
@@ -60,11 +84,8 @@ func TestThePostTakenTogetherIsOneFile(t *testing.T) {
 }
 
 func TestACommandOfThePostRunsWhereCommandsAreAllowed(t *testing.T) {
-	block, err := os.ReadFile("testdata/post/secrets.yml")
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := string(block) + "\nservice: myapp\nimage: myorg/myapp\nservers: [10.0.1.10]\n"
+	_, stores := postsSecrets(t)
+	file := stores + "\nservice: myapp\nimage: myorg/myapp\nservers: [10.0.1.10]\n"
 	var ran []string
 	run := func(line string) (string, error) {
 		ran = append(ran, line)
@@ -86,7 +107,7 @@ func TestACommandOfThePostRunsWhereCommandsAreAllowed(t *testing.T) {
 	if strings.Join(ran, ";") != "vault print -field=token secret/myapp/token" {
 		t.Errorf("ran %q", ran)
 	}
-	if got := strings.Join(d.SecretNames(), " "); got != "DATABASE_URL SECRET_KEY_BASE SECURE_API_KEY" {
+	if got := strings.Join(d.SecretNames(), " "); got != "SECURE_API_KEY" {
 		t.Errorf("secret names %s", got)
 	}
 	for _, render := range []func() ([]byte, error){d.RenderJSON, d.RenderYAML} {

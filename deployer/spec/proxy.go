@@ -12,7 +12,7 @@ import (
 
 var (
 	// proxyHostPattern allows a wildcard as the first label.
-	proxyHostPattern = regexp.MustCompile(`^(\*\.)?[A-Za-z0-9_]([A-Za-z0-9._-]{0,251}[A-Za-z0-9_])?$`)
+	proxyHostPattern = bounded{regexp.MustCompile(`^(\*\.)?[A-Za-z0-9_]([A-Za-z0-9._-]*[A-Za-z0-9_])?$`), 253}
 	urlPathPattern   = regexp.MustCompile(`^/[^\s?#\\"']*$`)
 	healthPattern    = regexp.MustCompile(`^/[^\s#\\"']*$`)
 	headerPattern    = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")

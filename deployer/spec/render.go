@@ -25,7 +25,7 @@ func (d *Deploy) Redacted() map[string]any {
 		"asset_path": d.AssetPath, "error_pages_path": d.ErrorPagesPath, "secrets_path": d.SecretsPath,
 		"hooks_path": d.HooksPath, "require_destination": d.RequireDestination, "minimum_version": d.MinimumVersion,
 		"output":     prune(map[string]any{"otel": d.Output.OTELEndpoint, "file": d.Output.FilePath}),
-		"x-fairlead": showFairlead(d.XFairlead),
+		"x-fairlead": showFairlead(d.XFairlead), "traefik": showTraefik(d.Traefik),
 		"sshkit": prune(map[string]any{"max_concurrent_starts": d.SSHKit.MaxConcurrentStarts,
 			"pool_idle_timeout": show(d.SSHKit.PoolIdleTimeout), "dns_retries": d.SSHKit.DNSRetries}),
 	}

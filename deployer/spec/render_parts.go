@@ -72,7 +72,7 @@ func showBuilder(b *Builder) map[string]any {
 
 func showSSH(s SSH) map[string]any {
 	m := prune(map[string]any{
-		"user": s.User, "port": s.Port, "proxy": s.Proxy, "proxy_command": s.ProxyCommand, "keys": s.Keys,
+		"user": s.User, "port": s.Port, "proxy": s.Proxy, "proxy_command": s.ProxyCommand.Raw, "keys": s.Keys,
 		"key_data": s.KeyData, "keys_only": s.KeysOnly, "forward_agent": s.ForwardAgent, "log_level": s.LogLevel,
 	})
 	m["config"] = s.Config.Default

@@ -2,6 +2,7 @@ package spec
 
 import (
 	"io/fs"
+	"maps"
 	"path"
 	"regexp"
 	"strconv"
@@ -11,12 +12,10 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/spec/errorpages"
 	"github.com/fairlead-deploy/fairlead/deployer/spec/hooks"
 	"github.com/fairlead-deploy/fairlead/deployer/spec/schema"
+	"github.com/fairlead-deploy/fairlead/deployer/spec/tool"
 )
 
-var (
-	servicePattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$`)
-	versionPattern = regexp.MustCompile(`^\d+(\.[0-9A-Za-z]+)*$`)
-)
+var servicePattern = bounded{regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`), 63}
 
 // readRoot reads every section. Sections that others build on come first;
 // the roles come last.
@@ -26,10 +25,11 @@ func (l *loader) readRoot() {
 	d.RetainContainers, d.PrimaryRole = 5, "web"
 	d.SecretsPath, d.HooksPath = ".kamal/secrets", ".kamal/hooks"
 	d.Labels, d.Logging = map[string]string{}, defaultLogging()
-	d.SSH, d.SSHKit = defaultSSH(), SSHKit{MaxConcurrentStarts: 30, PoolIdleTimeout: 900 * time.Second, DNSRetries: 3}
+	d.SSH, d.Words = defaultSSH(), tool.Default()
 	d.XFairlead = defaultFairlead()
 
 	fields := l.plainFields()
+	maps.Copy(fields, d.Words.Fields())
 	for _, key := range []string{"servers", "accessories", "registry", "image", "x-fairlead"} {
 		fields[key] = nil
 	}
@@ -58,17 +58,16 @@ func (l *loader) plainFields() schema.Fields {
 	d := l.d
 	return schema.Fields{
 		"service":             func(v schema.Value) { d.Service = v.Text() },
+		"traefik":             l.readTraefik,
 		"primary_role":        func(v schema.Value) { d.PrimaryRole = v.Text() },
 		"allow_empty_roles":   func(v schema.Value) { d.AllowEmptyRoles = v.Bool() },
 		"require_destination": func(v schema.Value) { d.RequireDestination = v.Bool() },
-		"minimum_version":     l.readMinimumVersion,
 		"labels":              func(v schema.Value) { d.Labels = readLabels(v) },
 		"volumes":             func(v schema.Value) { d.Volumes = readVolumes(v) },
 		"asset_path":          func(v schema.Value) { d.AssetPath = readAssetPath(v) },
 		"error_pages_path":    func(v schema.Value) { d.ErrorPagesPath = readRepositoryPath(v) },
 		"hooks_path":          func(v schema.Value) { d.HooksPath = readRepositoryPath(v) },
 		"secrets_path":        func(v schema.Value) { d.SecretsPath = readRepositoryPath(v) },
-		"hooks_output":        func(v schema.Value) { d.HooksOutput = readHooksOutput(v) },
 		"hooks":               func(v schema.Value) { d.Hooks = hooks.Read(v) },
 		"retain_containers":   func(v schema.Value) { d.RetainContainers = v.Int(1, 1000) },
 		"readiness_delay":     func(v schema.Value) { d.ReadinessDelay = v.Duration() },
@@ -79,10 +78,8 @@ func (l *loader) plainFields() schema.Fields {
 		"builder":             func(v schema.Value) { d.Builder = readBuilder(v) },
 		"proxy":               nil,
 		"ssh":                 func(v schema.Value) { readSSH(v, &d.SSH) },
-		"sshkit":              func(v schema.Value) { readSSHKit(v, &d.SSHKit) },
 		"boot":                func(v schema.Value) { d.Boot = readBoot(v) },
 		"logging":             func(v schema.Value) { d.Logging = readLogging(v) },
-		"output":              func(v schema.Value) { d.Output = readOutput(v) },
 		"aliases":             func(v schema.Value) { d.Aliases = v.Pairs() },
 	}
 }
@@ -96,13 +93,6 @@ func positive(v schema.Value) time.Duration {
 	return d
 }
 
-func (l *loader) readMinimumVersion(v schema.Value) {
-	l.d.MinimumVersion = v.Text()
-	if !versionPattern.MatchString(l.d.MinimumVersion) {
-		v.Fail("as in 2.0.0", "%q is not a version", l.d.MinimumVersion)
-	}
-}
-
 // readRepositoryPath reads a path inside of the repository.
 func readRepositoryPath(v schema.Value) string {
 	p := path.Clean(v.Text())
@@ -110,16 +100,6 @@ func readRepositoryPath(v schema.Value) string {
 		v.Fail("write it relative to the repository", "%q is not a path in the repository", v.Text())
 	}
 	return p
-}
-
-func readHooksOutput(v schema.Value) map[string]string {
-	words := []string{"quiet", "verbose"}
-	if v.Kind() == schema.Scalar {
-		return map[string]string{"": v.Choice(words...)}
-	}
-	out := map[string]string{}
-	v.Each(func(hook string, value schema.Value) { out[hook] = value.Choice(words...) })
-	return out
 }
 
 func readBoot(v schema.Value) Boot {
@@ -148,17 +128,4 @@ func l100(v schema.Value, text string) int {
 		return 0
 	}
 	return n
-}
-
-func readOutput(v schema.Value) Output {
-	var o Output
-	v.Object(schema.Fields{
-		"otel": func(v schema.Value) {
-			v.Object(schema.Fields{"endpoint": func(v schema.Value) { o.OTELEndpoint = v.Text() }})
-		},
-		"file": func(v schema.Value) {
-			v.Object(schema.Fields{"path": func(v schema.Value) { o.FilePath = v.Text() }})
-		},
-	})
-	return o
 }

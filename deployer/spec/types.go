@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/fairlead-deploy/fairlead/deployer/spec/hooks"
+	"github.com/fairlead-deploy/fairlead/deployer/spec/tool"
 	"github.com/fairlead-deploy/fairlead/internal/secret"
 )
 
@@ -43,7 +44,6 @@ type Deploy struct {
 	// Builder is nil where the file has no builder.
 	Builder *Builder
 	SSH     SSH
-	SSHKit  SSHKit
 	Boot    Boot
 
 	// ReadinessDelay is how long a container without proxy and HEALTHCHECK
@@ -66,8 +66,6 @@ type Deploy struct {
 	Hooks []hooks.Hook
 	// HookFiles are the names of the executable hooks found under HooksPath.
 	HookFiles []string
-	// HooksOutput is "quiet" or "verbose" per hook; the key "" is all hooks.
-	HooksOutput map[string]string
 	// AssetPath is PATH[:OPTIONS] of the root, "" when none.
 	AssetPath      string
 	ErrorPagesPath string
@@ -78,11 +76,13 @@ type Deploy struct {
 	// HooksPath is the folder of hook files. Default ".kamal/hooks".
 	HooksPath          string
 	RequireDestination bool
-	// MinimumVersion is the oldest Kamal that the file wants, as written.
-	MinimumVersion string
-	Output         Output
+
+	// Words are about Kamal itself.
+	tool.Words
 
 	XFairlead XFairlead
+	// Traefik is how Traefik runs, where XFairlead.Proxy.Kind is "traefik".
+	Traefik Traefik
 
 	// File is the path that was read, DestinationFile the one merged into it
 	// ("" when none).
@@ -236,6 +236,3 @@ type Logging struct {
 	Driver  string
 	Options map[string]string
 }
-
-// Output is where Kamal sends what it prints; kept, not used.
-type Output struct{ OTELEndpoint, FilePath string }

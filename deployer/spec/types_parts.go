@@ -147,8 +147,10 @@ type SSH struct {
 	Port             int
 	UserSet, PortSet bool
 	// Proxy is [USER@]HOST[:PORT] of a jump host.
-	Proxy        string
-	ProxyCommand string
+	Proxy string
+	// ProxyCommand is a program that is the connection; %h, %p and %r in its
+	// words are the host, the port and the user, %% is a %.
+	ProxyCommand Command
 	// Keys are files, KeyData names of secrets that hold private keys.
 	Keys, KeyData []string
 	KeysOnly      bool
@@ -163,16 +165,6 @@ type SSHConfig struct {
 	Default bool
 	// Files are read instead of them.
 	Files []string
-}
-
-// SSHKit is Kamal's tuning of connections.
-type SSHKit struct {
-	// MaxConcurrentStarts defaults to 30.
-	MaxConcurrentStarts int
-	// PoolIdleTimeout defaults to 900s.
-	PoolIdleTimeout time.Duration
-	// DNSRetries defaults to 3.
-	DNSRetries int
 }
 
 // Boot is how many hosts switch at a time.

@@ -37,7 +37,8 @@ type service struct {
 	inbox   *actor.Inbox
 	daemon  actor.Daemon
 	listen  string
-	secret  string
+	secret  string // signs calls and messages
+	canary  string // a variable of its containers, which nobody else may see
 	version int
 	visits  *visitors
 
@@ -48,7 +49,7 @@ type service struct {
 
 // newService prepares a service on the first n hosts; nothing runs yet.
 func (b *bench) newService(ctx context.Context, n int) (*service, error) {
-	s := &service{b: b, name: b.name("bench"), hosts: b.fleet.Hosts[:n], secret: actor.NewSecret(), poll: never, reconcile: never}
+	s := &service{b: b, name: b.name("bench"), hosts: b.fleet.Hosts[:n], secret: actor.NewSecret(), canary: actor.Canary(), poll: never, reconcile: never}
 	s.dir = filepath.Join(b.dir, s.name)
 	if err := os.Mkdir(s.dir, 0o700); err != nil {
 		return nil, err
@@ -71,6 +72,12 @@ func (b *bench) newService(ctx context.Context, n int) (*service, error) {
 		return nil, err
 	}
 	if err := os.WriteFile(s.path("secret"), []byte(s.secret), 0o600); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(s.path("secrets"), 0o700); err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(s.path("secrets/CANARY"), []byte(s.canary), 0o600); err != nil {
 		return nil, err
 	}
 	s.daemon = actor.Daemon{Program: b.program, Conf: s.path("fairlead.yml"), Log: s.path("log")}
@@ -98,6 +105,7 @@ func (s *service) start() error {
     branch: main
     poll: %[13]s
     mode: deploy
+    secrets: { dir: %[15]s }
     webhook: { provider: generic, secret: { file: %[3]s } }
 ssh: { key: %[4]s, known_hosts: [%[5]s, %[6]s], user: root }
 registries:
@@ -110,7 +118,7 @@ socket: %[10]s
 listen: %[11]s
 reconcile: %[14]s
 %[12]s`, s.name, s.repo.URL, s.path("secret"), f.Key, f.KnownHosts, s.path("known_hosts"), f.Registry,
-		s.inbox.URL, s.path("data"), s.path("sock"), s.listen, s.operator, s.poll, s.reconcile)
+		s.inbox.URL, s.path("data"), s.path("sock"), s.listen, s.operator, s.poll, s.reconcile, s.path("secrets"))
 	if err := os.WriteFile(s.daemon.Conf, []byte(conf), 0o600); err != nil {
 		return err
 	}
@@ -135,6 +143,7 @@ registry:
   server: %[3]s
 servers:
   web: [%[4]s]
+env: { secret: [CANARY] }
 proxy:
   host: %[1]s.test
   app_port: 80
@@ -270,10 +279,24 @@ func (s *service) end() error {
 	}
 	ctx, cancel := context.WithTimeoutCause(context.Background(), patience, errors.New("cleaning up took too long"))
 	defer cancel()
-	errs := []error{s.daemon.Stop(), s.inbox.Close()}
+	errs := []error{s.daemon.Stop(), s.searched(ctx), s.inbox.Close()}
 	for _, h := range s.hosts {
 		_, err := h.Exec(ctx, "sh", "-c", "docker exec kamal-proxy kamal-proxy remove "+s.name+"-web; docker ps -aq --filter label=service="+s.name+" | xargs -r docker rm -f")
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
+}
+
+// searched fails where somebody could find a secret.
+func (s *service) searched(ctx context.Context) error {
+	secrets := map[string]string{"CANARY": s.canary, "the messages' key": s.secret}
+	found, err := actor.Left(s.path("data"), s.daemon.Log, s.inbox, secrets)
+	for _, h := range s.hosts {
+		kept, kerr := actor.Kept(ctx, h.Name, h, secrets)
+		found, err = append(found, kept...), errors.Join(err, kerr)
+	}
+	for _, leak := range found {
+		err = errors.Join(err, errors.New(leak))
+	}
+	return err
 }

@@ -1,6 +1,7 @@
 package chaos_test
 
 import (
+	"context"
 	"strings"
 	"time"
 
@@ -27,7 +28,12 @@ func appRows() []row {
 		{id: "F21", fault: "the port is open on 127.0.0.1 only", then: back, do: goesBack(map[string]string{"BIND": "127.0.0.1"}, stage.YAML{"deploy_timeout": "5"}, "")},
 		{id: "F22", fault: "the old version ignores SIGTERM", then: "it is killed after its time; the new one is live, no request fails", do: ignoresTerm},
 		{id: "F22", fault: "requests are under way for 4 s at the switch", then: "all are answered", do: underWay},
+		{id: "F55", fault: "a hook hangs, ignores SIGTERM and leaves a process behind", then: back + "; nothing of it is left",
+			do: badHook("1h 0 stubborn fork", "took longer than 2s")},
+		{id: "F55", fault: "a hook prints 100 MB and fails", then: back + " and the end of what it printed; the daemon, which boots two proxies first, stays below 96 MiB", quick: true,
+			do: badHook("0s 3 flood", "exit status 3")},
 		{id: "F58", fault: "the new version fails on one host of two", then: back, quick: true, do: failsOnOne},
+		{id: "F62", fault: "what both versions need goes while the new one is watched", then: "going back is tried once, a person is called once; when it is there again the next commit goes live", do: bothBad},
 	}
 }
 
@@ -163,4 +169,60 @@ func failsOnOne(s *scene) {
 	if f := ev.Release.Failure; f == nil || f.Host != s.Hosts[1].Addr {
 		s.Errorf("the failure is told as %+v", f)
 	}
+}
+
+// badHook deploys a v2 with a hook that does not end well.
+func badHook(task, says string) func(*scene) {
+	return func(s *scene) {
+		s.Settings["allow"] = "[hooks]"
+		s.live()
+		s.image("v2", nil)
+		ev := s.Ends(s.Push(s.file("v2").With("hooks", `{ pre-deploy: ["task `+task+`"] }`).
+			With("x-fairlead", "{ window: 2s, hooks: { pre-deploy: { deadline: 2s } } }")), release.RolledBack)
+		s.Serves("v1")
+		f := ev.Release.Failure
+		if f == nil || f.Class != release.Verdict || !strings.Contains(f.Message, says) || strings.Contains(task, "flood") && !strings.Contains(strings.Join(f.Logs, "\n"), "the end of the flood") {
+			s.Errorf("the failure is told as %+v", f)
+		}
+		for _, h := range s.Hosts {
+			left, err := h.Docker(s.Context(), "ps", "-aq", "--filter", "label=fairlead.hook", "--filter", "label=service="+s.Lane)
+			if err != nil || strings.TrimSpace(left) != "" {
+				s.Errorf("%s still has containers of the hook: %s (%v)", h.Name, left, err)
+			}
+		}
+		s.bounded(96)
+	}
+}
+
+// bothBad takes away the database of both versions, so to say.
+func bothBad(s *scene) {
+	const file = "/srv/state"
+	needy := func(version string) (sha string) {
+		s.image(version, map[string]string{"NEEDS": "/state/db"})
+		return s.Push(s.file(version).With("volumes", "[ '"+file+"/"+s.Lane+":/state' ]").With("x-fairlead", "{ window: 20s }"))
+	}
+	at := func(line string) {
+		for _, h := range s.Hosts {
+			_, err := h.Exec(s.Context(), "sh", "-c", line)
+			s.Do(err)
+		}
+	}
+	dir := file + "/" + s.Lane
+	at("mkdir -p " + dir + " && echo data > " + dir + "/db")
+	s.Cleanup(func() { // the hosts may be stopping
+		for _, h := range s.Hosts {
+			_, _ = h.Exec(context.WithoutCancel(s.Context()), "rm", "-rf", dir)
+		}
+	})
+	s.Start()
+	s.Ends(needy("v1"), release.Succeeded)
+	sha := needy("v2")
+	s.Told(sha, release.Watching)
+	at("rm " + dir + "/db")
+	ev := s.Ends(sha, release.NeedsHuman)
+	if !strings.Contains(ev.Release.Reason, "going back did not work") {
+		s.Errorf("it is told as %q", ev.Release.Reason)
+	}
+	s.EndedOnce(sha)
+	at("echo data > " + dir + "/db")
 }

@@ -15,6 +15,7 @@ func configuration(s *stage) string {
     url: ` + s.repo.URL + `
     branch: main
     poll: 1s
+    secrets: { file: ` + filepath.Join(s.dir, "secrets") + ` }
 ` + s.ground.operator() + `notify:
   - webhook: { url: "` + s.inbox.URL + `", secret: { file: ` + filepath.Join(s.dir, "hook-secret") + ` } }
     on: [every, alerts]
@@ -39,12 +40,16 @@ func (s *stage) buildFairlead(ctx context.Context) (string, error) {
 
 // startDaemon writes fairlead.yml and starts the daemon.
 func (s *stage) startDaemon(context.Context) (string, error) {
-	secret := actor.NewSecret()
-	if err := os.WriteFile(filepath.Join(s.dir, "hook-secret"), []byte(secret), 0o600); err != nil {
-		return "", err
+	s.secrets["the messages' key"] = actor.NewSecret()
+	for name, text := range map[string]string{
+		"hook-secret": s.secrets["the messages' key"], "secrets": "SECRET_KEY_BASE=" + s.secrets["SECRET_KEY_BASE"] + "\n",
+	} {
+		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
+			return "", err
+		}
 	}
 	var err error
-	if s.inbox, err = actor.OpenInbox(secret); err != nil {
+	if s.inbox, err = actor.OpenInbox(s.secrets["the messages' key"]); err != nil {
 		return "", err
 	}
 	s.daemon.Conf = filepath.Join(s.dir, "fairlead.yml")

@@ -42,24 +42,27 @@ func (s *screen) String() string {
 	return s.text.String()
 }
 
-// until waits for a text.
-func (s *screen) until(ctx context.Context, text string) error {
-	for !strings.Contains(s.String(), text) {
+// until waits for a text behind another one.
+func (s *screen) until(ctx context.Context, behind, text string) error {
+	for {
+		if _, after, ok := strings.Cut(s.String(), behind); ok && strings.Contains(after, text) {
+			return nil
+		}
 		select {
 		case <-s.news:
 		case <-ctx.Done():
 			return fmt.Errorf("the demo does not print %q: %w", text, context.Cause(ctx))
 		}
 	}
-	return nil
 }
 
-// told are the indented lines that the demo prints from one text to the end,
-// as somebody types them.
-func told(printed, from string) (lines []string) {
+// told are the indented lines that the demo prints between two texts, as
+// somebody types them.
+func told(printed, from, to string) (lines []string) {
 	_, after, _ := strings.Cut(printed, from)
+	after, _, _ = strings.Cut(after, to)
 	for line := range strings.Lines(after) {
-		if cmd, ok := strings.CutPrefix(line, "  "); ok && !strings.Contains(cmd, "requests failed") {
+		if cmd, ok := strings.CutPrefix(line, "  "); ok {
 			lines = append(lines, strings.TrimSpace(cmd))
 		}
 	}
@@ -69,6 +72,7 @@ func told(printed, from string) (lines []string) {
 func TestTheStoryComesOutAndAPushByHandGoesLive(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	ctx, interrupt := context.WithCancel(t.Context())
+	pulls := watchPulls(t)
 	out, ended := newScreen(), make(chan error, 1)
 	playing, over := context.WithCancelCause(ctx)
 	go func() {
@@ -81,14 +85,16 @@ func TestTheStoryComesOutAndAPushByHandGoesLive(t *testing.T) {
 		interrupt()
 		<-ended
 	}()
-	if err := out.until(playing, "&& git push\n"); err != nil {
+	if err := out.until(playing, goodWords, lastWords); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	t.Log(out)
 	if !strings.Contains(out.String(), "0 of ") {
 		t.Error("it does not say how many requests failed")
 	}
-	pushByHand(t, out)
+	playing, done := context.WithTimeoutCause(playing, 2*time.Minute, errors.New("for two minutes"))
+	defer done()
+	pushByHand(t, playing, out)
 	interrupt()
 	if err := <-ended; err != nil {
 		t.Error(err)
@@ -96,32 +102,60 @@ func TestTheStoryComesOutAndAPushByHandGoesLive(t *testing.T) {
 	if _, end, _ := strings.Cut(out.String(), "Interrupted; removing all of it."); end != "\nNothing of it is left.\n" {
 		t.Errorf("at the end it says %q", end)
 	}
+	pulls()
 	left, err := os.ReadDir(os.TempDir())
 	if err != nil || len(left) != 0 {
 		t.Errorf("left in the temporary folder: %v, %v", left, err)
 	}
 }
 
-// pushByHand types what the demo prints, as somebody who never used Git here,
-// and waits until it is live.
-func pushByHand(t *testing.T, out *screen) {
+// The demo prints what to type, in these words.
+const (
+	goodWords = "Push a commit of your own, and watch it go live:"
+	badWords  = "Then one that does not work, and watch it come back by itself:"
+	lastWords = "What Fairlead says of it is told here:"
+)
+
+// pushByHand types what the demo prints, as somebody who never used Git here:
+// one commit that goes live, and one that comes back. The demo tells of both.
+func pushByHand(t *testing.T, ctx context.Context, out *screen) {
 	t.Helper()
-	dir := t.TempDir()
-	commands := told(out.String(), "Push a commit of your own")
-	if len(commands) != 3 {
-		t.Fatalf("the demo prints %q", commands)
+	printed := out.String()
+	good, bad := told(printed, goodWords, badWords), told(printed, badWords, lastWords)
+	if len(good) != 3 || len(bad) != 2 {
+		t.Fatalf("the demo prints %q and %q", good, bad)
 	}
-	script := strings.ReplaceAll(strings.Join(commands, "\n"), "/tmp/demo", dir+"/demo")
+	shell(t, good)
+	if err := out.until(ctx, lastWords, " is live on 2 hosts\n"); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	serves(t, ctx, printed, v1)
+	folder, _, _ := strings.Cut(good[0], " && ")
+	shell(t, append([]string{"cd " + folder[strings.LastIndex(folder, " ")+1:]}, bad...))
+	if err := out.until(ctx, lastWords, yours+" failed; back on "+v1+" on 2 hosts: "); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	serves(t, ctx, printed, v1)
+}
+
+// shell runs commands in one shell, with a home folder that is empty.
+func shell(t *testing.T, commands []string) {
+	t.Helper()
+	script := strings.Join(commands, "\n")
 	cmd := exec.CommandContext(t.Context(), "sh", "-e", "-c", script)
-	cmd.Env = []string{"HOME=" + dir, "PATH=" + os.Getenv("PATH")}
+	cmd.Env = []string{"HOME=" + t.TempDir(), "PATH=" + os.Getenv("PATH")}
 	if said, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%s\n%v: %s", script, err, said)
 	}
-	looks := told(out.String(), "From another terminal:")
+}
+
+// serves asks the address that the demo prints.
+func serves(t *testing.T, ctx context.Context, printed, version string) {
+	t.Helper()
+	looks := told(printed, "From another terminal:", goodWords)
 	for _, line := range looks {
 		if _, address, ok := strings.Cut(line, "curl "); ok {
-			at := actor.Site{Address: strings.TrimSuffix(address, "/version")}
-			if err := untilAnswers(t.Context(), at, v1); err != nil {
+			if err := untilAnswers(ctx, actor.Site{Address: strings.TrimSuffix(address, "/version")}, version); err != nil {
 				t.Error(err)
 			}
 			return
@@ -189,6 +223,7 @@ func TestOneEngineWillDo(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	var out bytes.Buffer
 	s := &stage{out: &out, local: true}
+	pulls := watchPulls(t)
 	defer func() {
 		if err := s.clear(); err != nil {
 			t.Error(err)
@@ -201,7 +236,11 @@ func TestOneEngineWillDo(t *testing.T) {
 	if err := tell(t.Context(), &out, story(s)); err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
-	if !strings.Contains(out.String(), "this machine's own engine plays the one server") {
-		t.Errorf("it does not say that it uses the local engine:\n%s", out.String())
+	if !strings.Contains(out.String(), "this machine's own engine plays the one server: servers of their own need root\n") {
+		t.Errorf("it does not say in one line that it uses the local engine, and why:\n%s", out.String())
+	}
+	listensHereOnly(t, s)
+	if pulls() == 0 {
+		t.Error("not even v2 was pulled")
 	}
 }

@@ -20,10 +20,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/term"
+
+	"github.com/fairlead-deploy/fairlead/release"
 )
 
 func main() {
@@ -68,9 +71,23 @@ func run(ctx context.Context, out io.Writer, once bool) error {
 	return told
 }
 
-// watch counts the requests until ctx ends: each second on a terminal, else
-// once at the end.
+// heardOf is what the webhook said, on a line.
+func heardOf(ev release.Event) string {
+	what := string(ev.Kind)
+	if r := ev.Release; r != nil {
+		it := r.Means().Short()
+		if r.Asked != "" && r.Target == nil { // a version of nobody knows which commit
+			it = fmt.Sprintf("%-7s", r.Version)
+		}
+		what = it + "  " + strings.ReplaceAll(string(r.Status), "_", " ")
+	}
+	return fmt.Sprintf("  %s  %-21s %s\n", ev.At.Local().Format(time.TimeOnly), what, ev.Message)
+}
+
+// watch tells what the daemon's webhook says, and counts the requests until ctx
+// ends: each second on a terminal, else once at the end.
 func (s *stage) watch(ctx context.Context) {
+	heard := len(s.inbox.Events())
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	f, ok := s.out.(*os.File)
@@ -84,7 +101,15 @@ func (s *stage) watch(ctx context.Context) {
 			return
 		case <-tick.C:
 			if terminal {
-				fmt.Fprintf(s.out, "\r  %s ", s.traffic.Count())
+				fmt.Fprint(s.out, "\r\x1b[K") // what is told takes the place of the count
+			}
+			events := s.inbox.Events()
+			for _, ev := range events[heard:] {
+				fmt.Fprint(s.out, heardOf(ev))
+			}
+			heard = len(events)
+			if terminal {
+				fmt.Fprintf(s.out, "  %s ", s.traffic.Count())
 			}
 		}
 	}

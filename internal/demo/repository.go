@@ -12,7 +12,10 @@ registry:
   server: ` + g.registry() + `
 servers:
   web:
-` + servers + `proxy:
+` + servers + `env:
+  secret:
+    - SECRET_KEY_BASE
+proxy:
   app_port: 80
   healthcheck:
     path: /up

@@ -27,6 +27,7 @@ type stage struct {
 	traffic *actor.Traffic
 	daemon  actor.Daemon
 	inbox   *actor.Inbox
+	secrets map[string]string // that nobody may find
 }
 
 // service is the name of the application in the story.
@@ -52,45 +53,39 @@ func (s *stage) prepare(ctx context.Context) (string, error) {
 // haveDocker installs docker.io where it is missing and may be, and starts an
 // engine where none answers.
 func haveDocker(ctx context.Context) (remark string, err error) {
-	_, missing := exec.LookPath("docker")
 	if os.Geteuid() != 0 {
-		if missing != nil || exec.CommandContext(ctx, "docker", "version").Run() != nil {
+		if exec.CommandContext(ctx, "docker", "version").Run() != nil {
 			return "", errors.New("the demo needs Docker: install it (sudo apt-get install docker.io) and run the demo with sudo")
 		}
 		return "", nil
 	}
-	if missing != nil {
-		cmd := exec.CommandContext(ctx, "apt-get", "install", "-y", "--no-install-recommends", "docker.io")
-		cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return "", fmt.Errorf("the demo needs Docker, and installing docker.io failed (%w); install Docker and try again\n%s", err, lastLines(out))
-		}
+	installed, err := fleet.InstallDocker(ctx)
+	if err != nil {
+		return "", fmt.Errorf("the demo needs Docker; install it and try again: %w", err)
+	}
+	if installed {
 		remark = "docker.io was installed"
 	}
 	return remark, fleet.Engine(ctx)
 }
 
-func lastLines(out []byte) string {
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	return strings.Join(lines[max(0, len(lines)-5):], "\n")
-}
-
 // startFleet starts the servers, or, where engines cannot run inside
 // containers, takes this machine's own.
 func (s *stage) startFleet(ctx context.Context) (string, error) {
+	why := "servers of their own need root"
 	if !s.local {
 		remark, err := s.startServers(ctx)
 		if err == nil || ctx.Err() != nil {
 			return remark, err
 		}
-		fmt.Fprintf(s.out, "\n       engines cannot run inside containers here (%s)", firstLine(err))
+		why = "engines cannot run inside containers here (" + firstLine(err) + ")"
 	}
 	g, err := newLocalGround(ctx, s.dir)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%s, and %w", why, err)
 	}
 	s.ground = g
-	return "this machine's own engine plays the one server", nil
+	return "this machine's own engine plays the one server: " + why, nil
 }
 
 // nestTime bounds the try to start servers.
@@ -127,7 +122,7 @@ func (s *stage) pushImages(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for version, knobs := range map[string]map[string]string{v1: nil, v2: nil, broken: {"HEALTH": "fail"}} {
+	for version, knobs := range map[string]map[string]string{v1: nil, v2: nil, broken: {"HEALTH": "fail"}, yours: {"EXIT": "3"}} {
 		if err := s.ground.push(ctx, app.Image(version, knobs), service+":"+version); err != nil {
 			return "", err
 		}
@@ -140,6 +135,7 @@ func (s *stage) pushImages(ctx context.Context) (string, error) {
 // SERVICE-ROLE[-DEST]-VERSION with its labels and variables, behind a route.
 func (s *stage) startByHand(ctx context.Context) (string, error) {
 	name := service + "-web-" + v1
+	s.secrets = map[string]string{"SECRET_KEY_BASE": actor.NewSecret()}
 	for _, h := range s.ground.servers() {
 		proxy := fleet.Image{
 			Binary: s.daemon.Program, Path: "/usr/local/bin/kamal-proxy", Cmd: []string{"run"},
@@ -159,7 +155,7 @@ func (s *stage) startByHand(ctx context.Context) (string, error) {
 				" --volume " + apps + ":/home/kamal-proxy/.apps-config " + h.publish +
 				" --log-opt max-size=10m basecamp/kamal-proxy:v0.9.2 run " + h.ports(),
 			"run --detach --restart unless-stopped --name " + name + " --network kamal --hostname server-4d2f6a1b9c3e" +
-				" --env KAMAL_CONTAINER_NAME=" + name + " --env KAMAL_VERSION=" + v1 + " --env KAMAL_HOST=" + h.address +
+				" --env KAMAL_CONTAINER_NAME=" + name + " --env KAMAL_VERSION=" + v1 + " --env KAMAL_HOST=" + h.address + " --env SECRET_KEY_BASE=" + s.secrets["SECRET_KEY_BASE"] +
 				" --log-opt max-size=10m --label service=" + service + " --label role=web --label destination=" +
 				" " + s.ground.registry() + "/" + service + ":" + v1,
 		} {
@@ -253,6 +249,14 @@ func (s *stage) noneFailed(context.Context) (string, error) {
 	return seen.String(), nil
 }
 
+func (s *stage) noneLeaked(context.Context) (string, error) {
+	found, err := actor.Left(filepath.Join(s.dir, "data"), s.daemon.Log, s.inbox, s.secrets)
+	if err == nil && len(found) > 0 {
+		err = errors.New(strings.Join(found, "; "))
+	}
+	return "", err
+}
+
 // invite says what there is to look at, and how to push one's own commit.
 func (s *stage) invite() {
 	h := s.ground.servers()[0]
@@ -264,13 +268,20 @@ All of it runs until Ctrl-C. From another terminal:
   %[3]s history --config %[4]s
   %[3]s explain --config %[4]s
 
-Push a commit of your own, and watch it go live or come back:
+Push a commit of your own, and watch it go live:
 
-  git clone %[5]s /tmp/demo && cd /tmp/demo
-  sed -i 's/demo:v3/demo:v1/' config/deploy.yml
-  git -c user.name=me -c user.email=me@example.com commit -am "Back to v1" && git push
+  git clone %[5]s %[6]s && cd %[6]s
+  sed -i 's/demo:v[0-9]/demo:%[7]s/' config/deploy.yml
+  git -c user.name=me -c user.email=me@example.com commit -am "Back to %[7]s" && git push
 
-`, h.site, s.ground.look(), s.daemon.Program, s.daemon.Conf, s.repo.URL)
+Then one that does not work, and watch it come back by itself:
+
+  sed -i 's/demo:v[0-9]/demo:%[8]s/' config/deploy.yml
+  git -c user.name=me -c user.email=me@example.com commit -am "Try %[8]s" && git push
+
+What Fairlead says of it is told here:
+
+`, h.site, s.ground.look(), s.daemon.Program, s.daemon.Conf, s.repo.URL, filepath.Join(s.dir, "mine"), v1, yours)
 }
 
 // clear ends and removes whatever the steps have made.

@@ -64,10 +64,24 @@ func (p *person) command(args ...string) *exec.Cmd {
 
 func (p *person) wants(status int, says string, args ...string) {
 	p.Helper()
+	p.note(args)
 	if out, got := p.outcome(p.command(args...)); got != status || !strings.Contains(out, says) {
 		p.Errorf("%v ends with %d, want %d and %q; it says\n%s", args, got, status, says, out)
 	} else {
 		p.Log(out)
+	}
+}
+
+// wantsOnce is wants over one SSH connection to each host, for a test that has
+// the hosts to itself.
+func (p *person) wantsOnce(status int, says string, args ...string) {
+	p.Helper()
+	before := p.connections()
+	p.wants(status, says, args...)
+	for name, n := range p.connections() {
+		if n-before[name] != 1 {
+			p.Errorf("%v takes %d SSH connections to %s, want 1", args, n-before[name], name)
+		}
 	}
 }
 

@@ -2,12 +2,18 @@ package e2e_test
 
 import (
 	"bytes"
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-containerregistry/pkg/authn"
+	"github.com/google/go-containerregistry/pkg/name"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
+	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/fairlead-deploy/fairlead/release"
 )
@@ -120,4 +126,149 @@ func TestImagesGoToHostsWithoutARegistry(t *testing.T) {
 		return ev.Release != nil && ev.Release.Version == first && ev.Release.Previous == second && ev.Release.Status == release.Succeeded
 	})
 	s.answers("one")
+}
+
+// onBuilder runs a command on the builder and wants it to say something; "" is
+// nothing at all.
+func (p *person) onBuilder(want, line string) {
+	p.Helper()
+	if out, err := p.hosts[0].SSH(p.Context(), line); strings.TrimSpace(out) != want {
+		p.Errorf("on the builder %s says %q (%v), want %q", line, out, err, want)
+	}
+}
+
+// published is the digest of a tag of the service at the registry, "" where
+// there is none; arch chooses one of several.
+func (p *person) published(tag, arch string) string {
+	p.Helper()
+	ref, err := name.NewTag(shared.fleet.RegistryLocal+"/"+p.service+":"+tag, name.Insecure)
+	p.do(err)
+	account := remote.WithAuth(&authn.Basic{Username: registryUser, Password: registryPassword})
+	if arch == "" {
+		d, err := remote.Head(ref, account)
+		if err != nil {
+			return ""
+		}
+		return d.Digest.String()
+	}
+	img, err := remote.Image(ref, account, remote.WithPlatform(v1.Platform{OS: "linux", Architecture: arch}))
+	p.do(err)
+	config, err := img.ConfigFile()
+	p.do(err)
+	if config.Architecture != arch || config.Config.Labels["service"] != p.service {
+		p.Errorf("%s for %s is for %s, with %v", tag, arch, config.Architecture, config.Config.Labels)
+	}
+	d, err := img.Digest()
+	p.do(err)
+	return d.String()
+}
+
+// writesAll commits files.
+func (p *person) writesAll(files map[string]string) (sha string) {
+	p.Helper()
+	for name, text := range files {
+		p.do(os.MkdirAll(filepath.Dir(filepath.Join(p.dir, name)), 0o700))
+		p.do(os.WriteFile(filepath.Join(p.dir, name), []byte(text), 0o700))
+	}
+	p.git("add", "-A", ".")
+	p.git("commit", "-q", "-m", "Change it")
+	return strings.TrimSpace(p.git("rev-parse", "HEAD"))
+}
+
+func TestEveryVerbOfBuildDoesWhatItSaysWithoutADaemon(t *testing.T) {
+	const token = "canary-of-a-build"
+	s := begin(t, "byverbs")
+	p := alone(s)
+	s.write("checkout/.kamal/secrets", "REGISTRY_PASSWORD=$(printf %s "+registryPassword+")\nTOKEN="+token+"\n")
+	builder := func(arch string) string {
+		return "{ arch: " + arch + ", local: false, remote: ssh://root@" + s.hosts[0].Addr + ", target: final, args: { COLOUR: red }, secrets: [TOKEN], cache: { type: registry } }"
+	}
+	file := s.built().with("builder", builder("amd64")).with("hooks", `{ pre-build: ["printf '%s %s\n' $KAMAL_COMMAND $KAMAL_SUBCOMMAND >> byverbs-hook"] }`)
+	files := s.source("one", file)
+	files["Dockerfile"] = strings.Replace(files["Dockerfile"], "FROM base AS final\n", "RUN --mount=type=secret,id=TOKEN,required=true [\"/app\", \"cat\", \"/run/secrets/TOKEN\"]\nFROM base AS final\n", 1)
+	files[".gitignore"] = ".kamal/secrets\nseen\n"
+	files[".kamal/hooks/pre-build"] = "#!/bin/sh\necho \"$KAMAL_VERSION $KAMAL_PERFORMER $HOME\" >> seen\n"
+	first := p.writesAll(files)
+	name := shared.fleet.Registry + "/" + s.service
+	t.Cleanup(func() { _, _ = s.hosts[0].SSH(context.WithoutCancel(t.Context()), "rm -f byverbs-hook") })
+	has := "docker image ls -q " + name + " | wc -l"
+	stop := argvs(token)
+
+	p.wants(0, "builds with its own BuildKit", "build", "details")
+	p.wants(0, "builds with its own BuildKit", "build", "create")
+	p.wants(0, "built "+name+":"+first+" (sha256:", "build")
+	if out, _ := p.outcome(p.command("build", "--no-cache")); !strings.Contains(out, "[redacted]") || strings.Contains(out, token) {
+		t.Errorf("of a step that prints a secret it says\n%s", out)
+	}
+	if d := p.published(first, ""); d != "" {
+		t.Errorf("build has pushed %s", d)
+	}
+	p.onBuilder("2", "docker image ls "+name+" --format {{.Tag}} | wc -l") // and latest
+	p.wants(0, "pushed "+name+":"+first, "push")
+	if d := p.published(first, ""); d == "" || d != p.published("latest", "") {
+		t.Errorf("the commit's image is %q at the registry, latest is %q", d, p.published("latest", ""))
+	}
+	if out, err := s.hosts[1].Docker(t.Context(), "image", "ls", "-q", name); strings.TrimSpace(out) != "" {
+		t.Errorf("push has brought %s to a host that builds nothing (%v)", out, err)
+	}
+	p.wants(0, s.hosts[1].Addr+": has "+name+":"+first, "build", "pull")
+	out, err := s.hosts[1].Docker(t.Context(), "image", "inspect", "-f", "{{index .RepoDigests 0}}", name+":"+first)
+	if want := name + "@" + p.published(first, ""); strings.TrimSpace(out) != want {
+		t.Errorf("the host has %s (%v), want %s", out, err, want)
+	}
+	if history, err := s.hosts[1].Docker(t.Context(), "history", "--no-trunc", name+":"+first); err != nil || strings.Contains(history, token) || !strings.Contains(history, "COLOUR=red") {
+		t.Errorf("%v: its history is\n%s", err, history)
+	}
+	if with := stop(); len(with) > 0 {
+		t.Errorf("the build's secret is among the arguments of %q", with)
+	}
+
+	p.wants(0, "removed 2 images", "build", "remove")
+	p.onBuilder("0", has)
+	_, err = s.hosts[0].Docker(t.Context(), "builder", "prune", "-af")
+	s.do(err)
+	p.wants(0, "pushed "+name+":v9", "build", "deliver", "-H", "--version", "v9")
+	if p.published("v9", "") == "" {
+		t.Error("deliver has pushed nothing")
+	}
+	for _, h := range s.hosts {
+		_, err := h.Docker(t.Context(), "image", "inspect", name+":v9")
+		s.do(err)
+	}
+	s.do(os.WriteFile(filepath.Join(p.dir, "Dockerfile"), []byte(files["Dockerfile"]+"LABEL lies=here\n"), 0o600))
+	p.wants(0, "built "+name+":"+first+"-dirty", "build", "dev")
+	p.onBuilder("here", "docker image inspect -f {{.Config.Labels.lies}} "+name+":"+first+"-dirty")
+	if p.published(first+"-dirty", "") != "" {
+		t.Error("build dev has pushed")
+	}
+	p.onBuilder("build\nbuild\nbuild push\nbuild dev", "cat byverbs-hook | sed 's/ *$//'")
+	seen, err := os.ReadFile(filepath.Join(p.dir, "seen"))
+	if want := strings.Repeat(first+" ana "+p.home+"\n", 4); string(seen) != want {
+		t.Errorf("the hook's file saw %q (%v), want %q", seen, err, want)
+	}
+
+	second := p.writesAll(map[string]string{"Dockerfile": "FROM scratch AS final\nCOPY --chmod=755 bin/app /app\n", "config/deploy.yml": file.with("builder", builder("[amd64, arm64]")).String()})
+	p.wants(0, "pushed "+name+":"+second, "build", "deliver")
+	if one, other := p.published(second, "amd64"), p.published(second, "arm64"); one == other || one != p.published(second+"-amd64", "") || p.published("latest", "arm64") != other {
+		t.Errorf("for amd64 it is %s, for arm64 %s", one, other)
+	}
+	out, err = s.hosts[1].Docker(t.Context(), "image", "inspect", "-f", "{{.Architecture}}", name+":"+second)
+	if strings.TrimSpace(out) != "amd64" {
+		t.Errorf("the host has an image for %s (%v)", out, err)
+	}
+
+	before := p.published("latest", "")
+	p.writesAll(map[string]string{".kamal/hooks/pre-build": "#!/bin/sh\necho not today\nexit 4\n"})
+	p.wants(1, "not today", "push")
+	p.wants(1, "hook pre-build 1 (.kamal/hooks/pre-build) on Fairlead's machine ended with exit status 4", "push")
+	if now := p.published("latest", ""); now != before {
+		t.Errorf("after a hook that failed the registry has %s, not %s", now, before)
+	}
+	for what, b := range map[string]string{
+		"builder.pack is not supported: buildpacks are run by the program pack":                        "{ arch: amd64, pack: { builder: heroku/builder:24 } }",
+		"builder.driver: cloud acme/shop is not supported: Docker's build cloud is reached by its own": "{ arch: amd64, driver: cloud acme/shop }",
+	} {
+		p.writes(file.with("builder", b))
+		p.wants(1, what, "push")
+	}
 }

@@ -32,16 +32,23 @@ func TestAfterEjectKamalsOwnCommandsFindWhatTheyExpect(t *testing.T) {
 		Env: map[string]string{"PATH": "/usr/local/bin"}, Labels: map[string]string{"org.opencontainers.image.title": "kamal-proxy"},
 	}, "basecamp/kamal-proxy:v0.9.2")
 	s.do(err)
-	s.image("v1", nil)
-	s.image("v2", nil)
-	s.write("secrets", "REGISTRY_PASSWORD="+registryPassword+"\nTOKEN='a \"b\" \\ $c é'\n")
+	s.styled("v1")
+	s.styled("v2")
+	s.clearBeside(s.hosts[0], "side")
+	s.write("secrets", "REGISTRY_PASSWORD="+registryPassword+"\nTOKEN='a \"b\" \\ $c é'\nSIDE_TOKEN='of the side'\n")
 	file := func(version string) yml {
 		return s.file(version).with("env", "{ clear: { WORDS: two words }, secret: [TOKEN] }").
+			with("asset_path", "/app/assets").with("error_pages_path", "public").
+			with("accessories", "{ side: { image: "+s.service+":v1, host: "+s.hosts[0].Addr+", env: { secret: [SIDE_TOKEN] }, registry: { server: "+
+				shared.fleet.Registry+", username: "+registryUser+", password: [REGISTRY_PASSWORD] } } }").
 			with("servers", "{ web: ["+s.hosts[0].Addr+"], worker: { hosts: ["+s.hosts[0].Addr+"], proxy: false } }").with("readiness_delay", "1")
 	}
 	s.start()
-	s.ends(s.push(file("v1")), release.Succeeded)
-	s.ends(s.push(file("v2")), release.Succeeded)
+	pushed := func(version string) string {
+		return s.pushFiles(map[string]string{"config/deploy.yml": file(version).String(), "public/503.html": "closed"})
+	}
+	s.ends(pushed("v1"), release.Succeeded)
+	s.ends(pushed("v2"), release.Succeeded)
 	same := s.shell("docker ps -q --no-trunc --filter label=service=" + s.service)
 	out, status := s.types("eject", "-y")
 	if gap := regexp.MustCompile(`connections were refused for at most [0-9.]+m?s`); status != 0 || !gap.MatchString(out) {
@@ -78,6 +85,18 @@ func TestAfterEjectKamalsOwnCommandsFindWhatTheyExpect(t *testing.T) {
 		"mkdir .kamal/lock-" + s.service + " && rmdir .kamal/lock-" + s.service + " && echo free": "free",
 		// app exec: a one-off container of latest with that file, whose one line means what the container has.
 		`grep ^TOKEN= .kamal/apps/` + s.service + `/env/roles/web.env`: `TOKEN=a "b" \\ $c é`,
+		// accessory exec: the same of an accessory, whose container has its name and label.
+		"cd .kamal/apps/" + s.service + "/env/accessories && stat -c '%a %n' * && cat *":                                                       "600 side.env\nSIDE_TOKEN=of the side",
+		"docker ps --filter label=service=" + s.service + "-side --format '{{.Names}} {{.Networks}}'":                                          s.service + "-side kamal",
+		"docker run --rm --env-file .kamal/apps/" + s.service + "/env/accessories/side.env " + image + ":latest cat /app/assets/manifest.json": "of v2",
+		// deploy: what it bridges assets from, where it puts error pages, how it logs, and what latest is.
+		"cd .kamal/apps/" + s.service + "/assets && ls -d */*/ | tr '\n' ' '":                                                                       "extracted/web-v1/ extracted/web-v2/ volumes/web-v1/ volumes/web-v2/",
+		`docker inspect ` + s.service + `-web-v2 --format '{{range .Mounts}}{{.Source}} {{.Destination}}{{end}}'`:                                   "/root/.kamal/apps/" + s.service + "/assets/volumes/web-v2 /app/assets",
+		"cat .kamal/proxy/apps-config/" + s.service + "/error_pages/*/503.html":                                                                     "closed",
+		"docker inspect " + s.service + "-web-v2 --format '{{.HostConfig.LogConfig.Type}} {{.HostConfig.LogConfig.Config}}'":                        "json-file map[max-size:10m]",
+		"docker image inspect --format '{{.Id}}' " + image + ":latest " + image + ":v2 | uniq | wc -l":                                              "1",
+		"docker inspect " + s.service + "-worker-v2 --format '{{.Config.Labels.service}} {{.Config.Labels.role}} {{len .HostConfig.PortBindings}}'": s.service + " worker 0",
+		"docker image inspect --format '{{.Id}}' " + image + ":v1 " + image + ":v2 | uniq | wc -l":                                                  "2",
 	} {
 		if got := s.shell(line); got != want {
 			t.Errorf("%s\nsays\n%s\nwant\n%s", line, got, want)

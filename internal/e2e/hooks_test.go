@@ -17,9 +17,12 @@ import (
 func TestHooksRunOnceInContainersOfTheNewVersionAndLeaveNothing(t *testing.T) {
 	t.Parallel()
 	s := begin(t, "hookrun")
-	s.settings["allow"] = "[hooks]"
+	s.settings["allow"] = "[hooks, servers, commands]"
 	s.write("secrets", "REGISTRY_PASSWORD="+registryPassword+"\nSECRET=canary-of-a-hook\n")
+	s.onNewHost() // proxies are rebooted, which others would notice
 	first := s.hosts[0]
+	s.onNewHost()
+	s.hosts = []*fleet.Host{first, s.hosts[0]}
 	t.Cleanup(func() {
 		for _, h := range s.hosts {
 			_, _ = h.Docker(context.WithoutCancel(t.Context()), "volume", "rm", "-f", "hooked-runs") // it is in use where it failed, which end tells
@@ -64,6 +67,7 @@ func TestHooksRunOnceInContainersOfTheNewVersionAndLeaveNothing(t *testing.T) {
 		}
 		nothingLeft(s)
 	})
+	t.Run("on the servers themselves", func(t *testing.T) { onServers(s.in(t), file) })
 	for _, c := range []struct{ name, version, hook, more, says string }{
 		{"fails and floods", "v3", "task 0s 3 flood fork", "", "hook pre-deploy ended with exit status 3 (task 0s 3 flood fork)"},
 		{"hangs", "v4", "task 1h 0 stubborn", ", hooks: { pre-deploy: { deadline: 2s } }", "hook pre-deploy was stopped: it took longer than 2s (task 1h 0 stubborn)"},
@@ -84,6 +88,69 @@ func TestHooksRunOnceInContainersOfTheNewVersionAndLeaveNothing(t *testing.T) {
 			}
 			nothingLeft(s)
 		})
+	}
+}
+
+// onServers has hooks of all places at once: of a rollout on the first server,
+// the builder and the daemon's machine; one that is stopped, with all that it
+// began; and those of `server bootstrap` and `proxy reboot`.
+func onServers(s *scenario, file func(version, hooks string) yml) {
+	first := s.hosts[0]
+	where := func(h *fleet.Host) string {
+		out, _ := h.SSH(s.Context(), "cat hooked-where")
+		return strings.TrimSpace(out)
+	}
+	s.Cleanup(func() {
+		for _, h := range s.hosts {
+			_, _ = h.SSH(context.WithoutCancel(s.Context()), "rm -f hooked-where")
+		}
+	})
+	all := file("v2", `{
+  pre-connect: { run: host, commands: ["printf '%s %s\\n' pre-connect \"$KAMAL_VERSION$SECRET\" >> hooked-where"] },
+  pre-app-boot: { run: builder, commands: ["echo pre-app-boot >> hooked-where"] },
+  docker-setup: { run: host, commands: ["echo $KAMAL_COMMAND $KAMAL_SUBCOMMAND >> hooked-where"] },
+  pre-proxy-reboot: { run: host, commands: ["echo before $KAMAL_HOSTS >> hooked-where"] },
+  post-deploy: { run: daemon, commands: ["sh -c 'echo here as $KAMAL_COMMAND'"] } }`).
+		with("builder", "{ arch: amd64, remote: ssh://root@"+s.hosts[1].Addr+" }").with("env", "{ secret: [SECRET], clear: { TURN: servers } }")
+	sha := s.pushFiles(map[string]string{
+		"config/deploy.yml":              all.String(),
+		".kamal/hooks/pre-app-boot":      "#!/app task\n",
+		".kamal/hooks/post-proxy-reboot": "#!/bin/sh\necho after $KAMAL_HOSTS\n",
+	})
+	ev := s.ends(sha, release.Succeeded)
+	if got := where(first); got != "pre-connect v2" {
+		s.Errorf("on the first server there ran %q", got)
+	}
+	if got := where(s.hosts[1]); got != "pre-app-boot" {
+		s.Errorf("on the builder there ran %q", got)
+	}
+	told := map[string]string{}
+	for _, h := range ev.Release.Hooks {
+		told[h.Name] += h.Host + " " + strings.Join(h.Output, "|") + h.Failed
+	}
+	if told["post-deploy"] != " here as deploy" || told["pre-connect"] != first.Addr+" " {
+		s.Errorf("told of hooks: %q", told)
+	}
+	s.says(0, "is ready: Docker", "server", "bootstrap")
+	s.says(0, "after "+first.Addr, "proxy", "reboot", "-y", "--rolling")
+	want := map[*fleet.Host]string{first: "pre-connect v2\nserver bootstrap\nbefore " + first.Addr, s.hosts[1]: "pre-app-boot\nserver bootstrap\nbefore " + s.hosts[1].Addr}
+	for h, want := range want {
+		if got := where(h); got != want {
+			s.Errorf("on %s there ran %q, want %q", h.Name, got, want)
+		}
+	}
+	s.says(0, "is ready: Docker", "server", "bootstrap", "-H")
+	if got := where(first); strings.Count(got, "bootstrap") != 1 {
+		s.Errorf("without hooks there ran %q", got)
+	}
+	sha = s.push(all.with("env", "{ secret: [SECRET], clear: { TURN: stopped } }").with("x-fairlead", "{ window: 3s, hooks: { pre-connect: { deadline: 2s } } }").
+		with("hooks", `{ pre-connect: { run: host, commands: ["setsid sleep 7531 & sleep 7531"] } }`))
+	f := s.ends(sha, release.RolledBack).Release.Failure
+	if f == nil || f.Message != "hook pre-connect was stopped: it took longer than 2s (setsid sleep 7531 & sleep 7531)" || f.Host != first.Addr {
+		s.Errorf("the failure is %+v", f)
+	}
+	if procs, err := first.Exec(s.Context(), "sh", "-c", "cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '"); strings.Contains(procs, "sleep 7531") {
+		s.Errorf("the server still runs a hook's process (%v)", err)
 	}
 }
 

@@ -186,6 +186,7 @@ func (s *scenario) visitors() (leave func()) {
 // it prints and its status.
 func (s *scenario) types(args ...string) (string, int) {
 	s.Helper()
+	s.note(args)
 	ctx, cancel := context.WithTimeoutCause(s.Context(), patience, fmt.Errorf("no end within %s", patience))
 	defer cancel()
 	cmd := exec.CommandContext(ctx, shared.program, append(args, "--config", s.daemon.Conf)...)

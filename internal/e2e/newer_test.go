@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -16,10 +17,13 @@ func TestATagThatMovesAndASecretThatChangesAreShownAndRollOutAsTheFileSays(t *te
 		_, err := shared.fleet.Push(t.Context(), shared.app.Image(version, nil), s.service+":stable")
 		s.do(err)
 	}
+	// A program of the operator's gives KEY, as a vault's would.
+	s.settings["secrets"] = "{ file: " + s.path("secrets") + ", exec: { command: [cat, " + s.path("vault.json") + "], cache: 1s, deadline: 10s, stale: 1m } }"
 	rotate := func() (key string) {
 		t.Helper()
 		key = actor.NewSecret()
-		s.write("secrets", "REGISTRY_PASSWORD="+registryPassword+"\nKEY="+key+"\n")
+		s.write("vault.new", `{"KEY":"`+key+`"}`)
+		s.do(os.Rename(s.path("vault.new"), s.path("vault.json")))
 		return key
 	}
 	has := func(path, want string) bool {

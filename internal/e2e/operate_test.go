@@ -38,6 +38,7 @@ func (s *scenario) statuses(want int) {
 // only runs a command against the daemon and returns its standard output.
 func (s *scenario) only(args ...string) string {
 	s.Helper()
+	s.note(args)
 	ctx, cancel := context.WithTimeoutCause(s.Context(), patience, fmt.Errorf("no end within %s", patience))
 	defer cancel()
 	cmd := exec.CommandContext(ctx, shared.program, append(args, "--config", s.daemon.Conf)...)
@@ -123,15 +124,16 @@ func TestWhatAPersonStopsStaysStoppedWhateverIsPushedUntilResume(t *testing.T) {
 	}
 }
 
+// This one is not parallel: it counts all SSH connections of the hosts.
 func TestAPersonWorksOnAServiceFromACheckoutWithoutADaemon(t *testing.T) {
 	s := begin(t, "alonehands")
 	s.image("v1", nil)
 	p := alone(s)
 	p.writes(s.file("v1"))
 	p.wants(0, "is live on 2 hosts", "deploy")
-	p.wants(3, "booting", "app", "exec", "-e", "EXIT=3", "now")
-	p.wants(0, "web | app v1 ready", "app", "logs")
-	p.wants(0, s.web("v1"), "details")
+	p.wantsOnce(3, "booting", "app", "exec", "-e", "EXIT=3", "now")
+	p.wantsOnce(0, "web | app v1 ready", "app", "logs")
+	p.wantsOnce(0, s.web("v1"), "details")
 	p.wants(0, "is locked on 2 hosts", "lock", "acquire", "-m", "moving house")
 	p.wants(1, "moving house", "app", "stop")
 	p.wants(0, "freed the lock", "lock", "release")

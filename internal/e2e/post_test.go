@@ -28,7 +28,7 @@ func (s *scenario) block(name string) string {
 	return strings.NewReplacer(
 		"10.0.1.10", first, "10.0.1.11", second, "10.0.2.10", first, "10.0.2.11", second, "10.0.3.10", first, "10.0.3.11", second,
 		"web1.example.com", first, "web2.example.com", second, "worker1.example.com", first, "worker2.example.com", second,
-		"scheduler.example.com", first, "db.example.com", first, "cache.example.com", second,
+		"scheduler.example.com", first, "db.example.com", first, "cache.example.com", second, "logs.example.com", here(),
 	).Replace(string(text))
 }
 
@@ -73,13 +73,15 @@ POSTGRES_PASSWORD=secure_db_password
 func thePost(t *testing.T) *scenario {
 	t.Helper()
 	s := begin(t, "myapp")
+	s.typed = &[]string{}
 	s.onNewHost() // it takes ports, and the route of all names
 	first := s.hosts[0]
 	s.onNewHost()
 	s.hosts = []*fleet.Host{first, s.hosts[0]}
 	s.mirrored()
 	s.write("secrets", secretsOfThePost)
-	s.settings["allow"] = "[hooks, accessories]"
+	s.settings["allow"] = "[hooks, accessories, commands]"
+	s.stores()
 	for repository, make := range map[string]func(context.Context, string) (fleet.Image, error){
 		"library/postgres:15": fleet.Postgres, "library/redis:7-alpine": fleet.Redis,
 	} {
@@ -170,6 +172,7 @@ func TestThePostsFilesAndCommandsWorkAsTheyStand(t *testing.T) {
 	s.says(0, "", "deploy", "--version="+first, "--roles=web", "--follow")
 	serves(first)
 	runs(s.hosts[0], "worker", "myapp-worker-v2.1.0")
+	s.says(0, "", "deploy", "--roles=web", "--follow")
 	s.says(0, "is live", "rollback", "--follow")
 	s.says(0, "is live", "resume", "--follow")
 	serves(second)
@@ -199,7 +202,20 @@ func TestThePostsFilesAndCommandsWorkAsTheyStand(t *testing.T) {
 		t.Errorf("the dump begins with %.200q", dump)
 	}
 
-	t.Run("roles", func(t *testing.T) {
+	s.blocks(production)
+	s.checkout(production)
+	s.everyCommand()
+}
+
+// blocks lays the post's other blocks over its production file, each by itself.
+func (s *scenario) blocks(production string) {
+	runs := func(h *fleet.Host, role string, want ...string) {
+		s.Helper()
+		if got := s.roleRuns(h, role); !slices.Equal(got, want) {
+			s.Errorf("%s of %s: %v run, want %v", role, h.Name, got, want)
+		}
+	}
+	s.Run("roles", func(t *testing.T) {
 		s := s.in(t)
 		sha := s.commit(s.over(production, s.block("roles"), "healthcheck: { path: /health, port: 3000 }", quick))
 		s.ends(sha, release.Succeeded)
@@ -210,25 +226,35 @@ func TestThePostsFilesAndCommandsWorkAsTheyStand(t *testing.T) {
 			}
 		}
 	})
-	t.Run("hooks", func(t *testing.T) {
+	s.Run("hooks", func(t *testing.T) {
 		s := s.in(t)
 		sha := s.commit(s.over(production, s.block("hooks"), quick))
 		s.ends(sha, release.Succeeded)
 		s.says(0, "rails sitemap:refresh", "history", "--json")
 	})
-	t.Run("accessories", func(t *testing.T) {
+	s.Run("accessories", func(t *testing.T) {
 		s := s.in(t)
 		s.ends(s.commit(s.over(production, s.block("accessories"), quick)), release.Succeeded)
 		if out := s.only("accessory", "exec", "redis", "redis-cli config get appendonly"); out != "appendonly\nyes\n" {
 			t.Errorf("redis says %q", out)
 		}
+		// kamal accessory exec postgres "…" > backup.sql
+		if dump := s.only("accessory", "exec", "postgres", "pg_dump -U postgres myapp_production"); !strings.HasPrefix(dump, "--\n-- PostgreSQL database dump") ||
+			!strings.Contains(dump, "\n-- PostgreSQL database dump complete\n") {
+			t.Errorf("the dump is %.200q", dump)
+		}
 	})
+	s.Run("secrets", func(t *testing.T) { s.in(t).secretsInTwoWays(production) })
+	logs := s.syslog() // until nothing logs there any more
+	s.Run("monitoring", func(t *testing.T) { s.in(t).monitored(production, logs) })
+	s.Run("load balancing", func(t *testing.T) { s.in(t).certifiedByLabels(production) })
 }
 
 // follows runs a command that goes on until it is interrupted, and checks that
 // it speaks of every host.
 func (s *scenario) follows(args ...string) {
 	s.Helper()
+	s.note(args)
 	cmd := exec.CommandContext(s.Context(), shared.program, append(args, "--config", s.daemon.Conf)...)
 	out, err := cmd.StdoutPipe()
 	s.do(err)

@@ -148,6 +148,7 @@ func TestAProxyIsUpgradedRebootedAndReplacedByAnotherKind(t *testing.T) {
 			"{ host: "+s.host()+", app_port: 80, healthcheck: { path: /up, interval: 1, timeout: 2 }, response_timeout: 7, run: { registry: "+
 				shared.fleet.Registry+", repository: basecamp/kamal-proxy, version: v0.9.3, options: { memory: "+memory+" } } }")
 	}
+	s.operator["reconcile"] = "1h" // which would start a proxy that is stopped
 	s.start()
 	s.ends(s.push(file("v1", "200m")), release.Succeeded)
 	s.answers("v1")

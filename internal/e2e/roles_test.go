@@ -2,6 +2,8 @@ package e2e_test
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,6 +28,7 @@ func TestWorkersFollowTheWebAndTheirFailureTakesAllBack(t *testing.T) {
 	s.image("v1", nil)
 	s.image("v2", map[string]string{"BOOT_DELAY": bootDelay.String()})
 	s.image("v3", nil)
+	s.image("v4", map[string]string{"HEALTH": "fail"})
 	worker := func(version string) string { return s.service + "-worker-" + version }
 	s.start()
 	s.ends(s.push(s.withWorker("v1", "")), release.Succeeded)
@@ -51,6 +54,20 @@ func TestWorkersFollowTheWebAndTheirFailureTakesAllBack(t *testing.T) {
 	s.runs(s.web("v2"), worker("v2"))
 	if f := ev.Release.Failure; f.Role != "worker" || f.ExitCode == nil || *f.ExitCode != 4 {
 		t.Errorf("the failure is told as %+v", f)
+	}
+
+	// Where the web is not healthy no worker of its version ever starts.
+	ev = s.ends(s.push(s.withWorker("v4", "").with("deploy_timeout", "3")), release.RolledBack)
+	s.runs(s.web("v2"), worker("v2"))
+	if f := ev.Release.Failure; f.Role != "web" || !slices.ContainsFunc(f.Logs, func(line string) bool { return strings.Contains(line, "app v4 booting") }) {
+		t.Errorf("the failure is told as %+v", f)
+	}
+	for _, h := range s.hosts {
+		for _, c := range s.containers(h) {
+			if c.Name == worker("v4") && !c.State.StartedAt.IsZero() {
+				t.Errorf("on %s the worker was started at %s", h.Name, c.State.StartedAt)
+			}
+		}
 	}
 }
 

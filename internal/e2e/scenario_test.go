@@ -34,6 +34,8 @@ type scenario struct {
 
 	settings yml // of the repository, in fairlead.yml
 	operator yml // of fairlead.yml's root
+
+	typed *[]string // commands, where somebody wants to know
 }
 
 // yml is a mapping of YAML: each value is written as it is.
@@ -91,7 +93,9 @@ func (s *scenario) end() {
 	if err := errors.Join(s.daemon.Stop(), s.inbox.Err(), s.inbox.Close()); err != nil {
 		s.Error(err)
 	}
-	s.tidy(map[string]string{"REGISTRY_PASSWORD": registryPassword})
+	known := s.known()
+	shared.keep(s.service, known)
+	s.tidy(known)
 	if s.Failed() {
 		s.Log("the end of the daemon's log:\n" + s.daemon.LastLines())
 	}
@@ -103,6 +107,13 @@ func (s *scenario) end() {
 		if err != nil {
 			s.Error(err)
 		}
+	}
+}
+
+// note keeps a command that somebody types.
+func (s *scenario) note(args []string) {
+	if s.typed != nil {
+		*s.typed = append(*s.typed, strings.Join(args, " "))
 	}
 }
 

@@ -1,17 +1,15 @@
 package e2e_test
 
 import (
-	"encoding/json"
-	"errors"
+	"context"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/fairlead-deploy/fairlead/internal/fleet/actor"
+	"github.com/fairlead-deploy/fairlead/internal/secret"
 	"github.com/fairlead-deploy/fairlead/release"
 )
 
@@ -21,14 +19,23 @@ func TestSecretsReachTheContainerAndNothingElse(t *testing.T) {
 	s.image("v1", nil)
 	values := map[string]string{ // one per place
 		"FROM_FILE": actor.NewSecret(), "FROM_ENV": actor.Canary(), "FROM_REPO": actor.NewSecret(), "RENAMED": actor.NewSecret(),
+		"PASSWORD": "hunter2-of-sops", // in a file that sops encrypted for an age key
 	}
+	const sealed = "../../internal/secret/sealed/testdata/"
+	encrypted, err := os.ReadFile(sealed + "sealed.yaml")
+	s.do(err)
+	key, err := os.ReadFile(sealed + "age.key")
+	s.do(err)
+	s.write("age.key", string(key))
 	s.write("secrets", "REGISTRY_PASSWORD="+registryPassword+"\nFROM_FILE="+values["FROM_FILE"]+"\nOTHER_NAME="+values["RENAMED"]+"\n")
-	s.settings["secrets"] = "{ file: " + s.path("secrets") + ", env_prefix: SHOP_ }"
+	s.settings["secrets"] = "{ file: " + s.path("secrets") + ", env_prefix: SHOP_, age: { file: " + s.path("age.key") + " } }"
 	s.operator["log"] = "{ level: debug }"
 	s.daemon.Env = []string{"SHOP_FROM_ENV=" + values["FROM_ENV"]}
 	s.start()
-	file := s.file("v1").with("env", "{ clear: { PLAIN: shown }, secret: [FROM_FILE, FROM_ENV, FROM_REPO, RENAMED:OTHER_NAME] }")
-	s.ends(s.pushFiles(map[string]string{"config/deploy.yml": file.String(), ".kamal/secrets": "FROM_REPO=" + values["FROM_REPO"] + "\n"}), release.Succeeded)
+	file := s.file("v1").with("env", "{ clear: { PLAIN: shown }, secret: [FROM_FILE, FROM_ENV, FROM_REPO, RENAMED:OTHER_NAME, PASSWORD] }")
+	s.ends(s.pushFiles(map[string]string{
+		"config/deploy.yml": file.String(), ".kamal/secrets": "FROM_REPO=" + values["FROM_REPO"] + "\n", ".kamal/secrets-common.yaml": string(encrypted),
+	}), release.Succeeded)
 	for _, h := range s.hosts {
 		for name, want := range values {
 			if got := s.ask(h, "/env?name="+name); got != want {
@@ -74,16 +81,10 @@ func (s *scenario) sees(values map[string]string) {
 		leaks("the answer of "+verb[0], answer)
 	}
 	for _, h := range s.hosts {
-		log, err := h.Exec(s.Context(), "cat", "/var/log/sshd.log")
+		found, err := actor.Kept(s.Context(), h.Name, h, values)
 		s.do(err)
-		leaks("the commands on "+h.Name, []byte(log))
-		kept, err := h.Exec(s.Context(), "sh", "-c", "cat /proc/[0-9]*/cmdline 2>/dev/null; find /root/.kamal /root/.fairlead -type f -exec cat {} + 2>/dev/null; true")
-		s.do(err)
-		leaks("processes and files on "+h.Name, []byte(kept))
-		for _, c := range s.containers(h) {
-			labels, err := json.Marshal(c.Config.Labels)
-			s.do(err)
-			leaks("the labels of "+c.Name, labels)
+		for _, leak := range found {
+			s.Error(leak)
 		}
 	}
 }
@@ -99,28 +100,35 @@ func (s *scenario) leaks(values map[string]string) func(where string, text []byt
 }
 
 // tidy looks for secrets in what a daemon leaves behind: its data folder, with
-// the database, its log and its messages. Every scenario ends with it.
+// the database, its log and its messages.
 func (s *scenario) tidy(values map[string]string) {
 	s.Helper()
-	leaks := s.leaks(values)
-	for _, root := range []string{s.path("data"), s.daemon.Log} {
-		err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || !d.Type().IsRegular() {
-				return err
-			}
-			text, err := os.ReadFile(path)
-			leaks(path, text)
-			return err
-		})
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // none was started, or a file went meanwhile
-			s.Error(err)
-		}
-	}
-	events, err := json.Marshal(s.inbox.Events())
+	found, err := actor.Left(s.path("data"), s.daemon.Log, s.inbox, values)
 	if err != nil {
 		s.Error(err)
 	}
-	leaks("the messages", events)
+	for _, leak := range found {
+		s.Error(leak)
+	}
+}
+
+// known are the secrets that the scenario's daemon was given: those of its file,
+// the registry's, and the one that signs messages.
+func (s *scenario) known() map[string]string {
+	s.Helper()
+	signs, err := os.ReadFile(s.path("hook-secret"))
+	s.do(err)
+	all := map[string]string{"the registry's password": registryPassword, "the messages' key": string(signs)}
+	text, err := os.ReadFile(s.path("secrets"))
+	s.do(err)
+	values, err := secret.ParseDotenv(context.Background(), "secrets", string(text))
+	s.do(err)
+	for name, value := range values {
+		if plain := value.Reveal(); len(plain) >= 12 { // words are elsewhere, too
+			all[name] = plain
+		}
+	}
+	return all
 }
 
 func TestADestinationIsALaneOfItsOwnAndTagsChooseVariables(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,7 +19,7 @@ import (
 // The registry of all scenarios asks for a password.
 const (
 	registryUser     = "fleet"
-	registryPassword = "pw-7f3e0d5a9b" // of a registry that only this run reaches
+	registryPassword = "pw/7f3e+0d5a9b" // of a registry that only this run reaches
 )
 
 // world is what all scenarios share: one program, two hosts, one registry.
@@ -28,6 +29,36 @@ type world struct {
 	app     fleet.App
 	fleet   *fleet.Fleet
 	hosts   []*fleet.Host // the two that scenarios share
+
+	mu      sync.Mutex
+	secrets map[string]string // of all scenarios that have ended
+}
+
+// keep keeps what is a secret of a scenario, to look for at the end.
+func (w *world) keep(service string, secrets map[string]string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.secrets == nil {
+		w.secrets = map[string]string{}
+	}
+	for name, value := range secrets {
+		w.secrets[service+": "+name] = value
+	}
+}
+
+// searched fails where a server shows one of the secrets.
+func (w *world) searched() error {
+	ctx, cancel := context.WithTimeoutCause(context.Background(), patience, errors.New("looking for secrets took too long"))
+	defer cancel()
+	var errs []error
+	for _, h := range w.hosts {
+		found, err := actor.Kept(ctx, h.Name, h, w.secrets)
+		errs = append(errs, err)
+		for _, leak := range found {
+			errs = append(errs, errors.New(leak))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // shared is made by TestMain before the first test and cleared after the last.
@@ -52,7 +83,12 @@ func run(m *testing.M) (code int) {
 		return 1
 	}
 	shared = w
-	return m.Run()
+	code = m.Run()
+	if err := w.searched(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
 }
 
 func newWorld(ctx context.Context) (*world, error) {

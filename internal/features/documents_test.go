@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/fairlead-deploy/fairlead/internal/features"
 )
 
 func TestEveryLinkBetweenDocumentsLeadsSomewhere(t *testing.T) {
@@ -77,4 +79,41 @@ func direct(t *testing.T) []string {
 		t.Fatalf("found only %q", all)
 	}
 	return all
+}
+
+// The post has 13 fenced blocks: seven of YAML, which are kept word for word as
+// tests' input, one of secrets, two that install the tool, and three of commands.
+func TestEveryBlockAndCommandOfThePostHasARow(t *testing.T) {
+	content, err := os.ReadFile(filepath.Join(root, "docs", "features.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(content), "\n## The post\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	rows, err := features.Read(strings.NewReader(section))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	for _, row := range rows {
+		text.WriteString(row.Text + "\n")
+	}
+	blocks, err := filepath.Glob(filepath.Join(root, "deployer/spec/testdata/post/*.yml"))
+	if err != nil || len(blocks) != 7 {
+		t.Fatalf("%d blocks of YAML, %v", len(blocks), err)
+	}
+	wanted := []string{
+		"`gem install`", "a Gemfile", "config/secrets.production", "rsync",
+		"`kamal init`", "`kamal setup`", "`kamal deploy`", "`kamal deploy --version=v2.1.0`", "`kamal deploy --roles=web`",
+		"`kamal build`", "`kamal push`", "`kamal app restart`", "`kamal app scale web=3`", "`kamal app logs --follow`",
+		"`kamal app exec 'bin/rails console'`", "`kamal rollback`", "`kamal accessory exec postgres \"pg_dump -U postgres myapp_production\" > ",
+	}
+	for _, block := range blocks {
+		wanted = append(wanted, `Block "`+strings.TrimSuffix(filepath.Base(block), ".yml")+`"`)
+	}
+	for _, want := range wanted {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("no row of the post has %s", want)
+		}
+	}
 }

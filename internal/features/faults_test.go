@@ -43,3 +43,26 @@ func TestEveryFaultHasItsPlaceInTheDocument(t *testing.T) {
 		t.Errorf("%d faults are listed, want %d", len(rows), faults)
 	}
 }
+
+// docs/security.md has each attack by its number once, in their order, with the
+// test that tries it, or a sentence why there is none.
+func TestEveryAttackHasItsPlaceInTheDocument(t *testing.T) {
+	const attacks = 26
+	content, err := os.ReadFile(filepath.Join(root, "docs", "security.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := regexp.MustCompile(`(?m)^\| A(\d+) ([^|]+) \| (.+) \|$`).FindAllStringSubmatch(string(content), -1)
+	untried := map[string]bool{"21": true, "22": true} // there are no roles and no pages
+	for i, row := range rows {
+		if want := fmt.Sprint(i + 1); row[1] != want {
+			t.Fatalf("A%s stands where A%s should", row[1], want)
+		}
+		if tried := len(features.Named(row[3])) > 0; tried == untried[row[1]] || len(strings.Fields(row[3])) < 4 && !tried {
+			t.Errorf("A%s:%s: a test tries it: %t, and it says %q", row[1], row[2], tried, row[3])
+		}
+	}
+	if len(rows) != attacks {
+		t.Errorf("%d attacks are listed, want %d", len(rows), attacks)
+	}
+}

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"time"
 )
@@ -59,17 +61,40 @@ func (t *tail) Write(p []byte) (int, error) {
 
 func (t *tail) String() string { return t.buf.String() }
 
-// goBuild builds a program of this module without cgo, so that it runs in an
-// empty image. The working folder must be in the module.
-func goBuild(ctx context.Context, pkg, out string) error {
+// Compile builds a program of this module without cgo, so that it runs in an
+// empty image; ldflags are more flags for the linker. The working folder must be
+// in the module. When ctx ends the go command is interrupted, not killed, so that
+// it ends its compilers; what it leaves then is in a folder that goes too.
+func Compile(ctx context.Context, pkg, out, ldflags string) (err error) {
 	if _, err := exec.LookPath("go"); err != nil {
 		return errors.New("build " + pkg + ": the Go toolchain is not in PATH")
 	}
-	if _, err := command(ctx, nil, "env", "CGO_ENABLED=0", "GOFLAGS=", "go", "build", "-trimpath", "-ldflags=-s -w", "-o", out, pkg); err != nil {
+	err = os.MkdirAll(filepath.Dir(out), 0o755)
+	var work string
+	if err == nil {
+		work, err = os.MkdirTemp(filepath.Dir(out), ".go-")
+	}
+	if err != nil {
 		return fmt.Errorf("build %s: %w", pkg, err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(work)) }()
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", strings.TrimSpace("-ldflags=-s -w "+ldflags), "-o", out, pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=", "GOTMPDIR="+work)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	cmd.WaitDelay = 10 * time.Second
+	var said tail
+	cmd.Stdout, cmd.Stderr = &said, &said
+	err = cmd.Run()
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		err = cause
+	}
+	if err != nil {
+		return fmt.Errorf("build %s: %w\n%s", pkg, err, strings.TrimSpace(said.String()))
 	}
 	return nil
 }
+
+func goBuild(ctx context.Context, pkg, out string) error { return Compile(ctx, pkg, out, "") }
 
 // modulePath is the module that the fleet's own programs are built from.
 const modulePath = "github.com/fairlead-deploy/fairlead"

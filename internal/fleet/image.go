@@ -40,11 +40,12 @@ type Image struct {
 	// starts in, it is the whole command, and there is no entrypoint.
 	Cmd []string
 	Dir string
-	// Env, Labels, Healthcheck (argv after CMD) and Ports ("80/tcp") are as in
+	// Env, Labels, Healthcheck (argv after CMD), Volumes and Ports ("80/tcp") are as in
 	// a Dockerfile.
 	Env, Labels map[string]string
 	Healthcheck []string
 	Ports       []string
+	Volumes     []string
 	// User is "", a name or a uid, as in a Dockerfile.
 	User string
 	// Root is a folder of this machine that is the image's, in place of Binary
@@ -123,6 +124,12 @@ func (i Image) config() v1.Config {
 	}
 	for _, key := range slices.Sorted(maps.Keys(i.Env)) {
 		c.Env = append(c.Env, key+"="+i.Env[key])
+	}
+	for _, path := range i.Volumes {
+		if c.Volumes == nil {
+			c.Volumes = map[string]struct{}{}
+		}
+		c.Volumes[path] = struct{}{}
 	}
 	for _, port := range i.Ports {
 		c.ExposedPorts[port] = struct{}{}

@@ -33,11 +33,40 @@ func Deps(ctx context.Context) error {
 	if err := needApt(); err != nil {
 		return fmt.Errorf("install %s: %w", strings.Join(missing, ", "), err)
 	}
-	args := append([]string{"env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "-y", "--no-install-recommends", "docker.io"}, packages()...)
-	if _, err := command(ctx, nil, args...); err != nil {
-		return fmt.Errorf("install packages: %w; try apt-get update first", err)
+	if _, err := apt(ctx, "/", append([]string{"install", "-y", "--no-install-recommends", "docker.io"}, packages()...)...); err != nil {
+		return fmt.Errorf("install packages: %w", err)
 	}
 	return nil
+}
+
+// InstallDocker installs docker.io, and nothing else by name, where this machine
+// has no docker program. It needs root. installed tells that it did.
+func InstallDocker(ctx context.Context) (installed bool, err error) {
+	if _, err := exec.LookPath("docker"); err == nil {
+		return false, nil
+	}
+	if err := needApt(); err != nil {
+		return false, fmt.Errorf("install docker.io: %w", err)
+	}
+	if _, err := apt(ctx, "/", "install", "-y", "--no-install-recommends", "docker.io"); err != nil {
+		return false, fmt.Errorf("install docker.io: %w", err)
+	}
+	return true, nil
+}
+
+// apt runs apt-get in a folder and returns what it printed. Where it fails it
+// is run once more with new lists of packages: a fresh machine has none, or old
+// ones.
+func apt(ctx context.Context, dir string, args ...string) (string, error) {
+	argv := append([]string{"env", "-C", dir, "DEBIAN_FRONTEND=noninteractive", "apt-get"}, args...)
+	out, err := command(ctx, nil, argv...)
+	if err == nil || ctx.Err() != nil {
+		return out, err
+	}
+	if _, uerr := command(ctx, nil, "apt-get", "update"); uerr != nil {
+		return out, errors.Join(err, uerr)
+	}
+	return command(ctx, nil, argv...)
 }
 
 // Installed tells whether this machine has all that the machines of a fleet
@@ -74,9 +103,8 @@ func unpack(ctx context.Context, dir string, names []string) error {
 		return fmt.Errorf("unpack packages: %w", err)
 	}
 	if len(names) > 0 {
-		args := append([]string{"env", "-C", debs, "apt-get", "-o", "APT::Sandbox::User=root", "download"}, names...)
-		if _, err := command(ctx, nil, args...); err != nil {
-			return fmt.Errorf("download packages: %w; try apt-get update first", err)
+		if _, err := apt(ctx, debs, append([]string{"-o", "APT::Sandbox::User=root", "download"}, names...)...); err != nil {
+			return fmt.Errorf("download packages: %w", err)
 		}
 	}
 	files, err := filepath.Glob(filepath.Join(debs, "*.deb"))
@@ -115,10 +143,9 @@ func mergeTree(ctx context.Context, dir string) error {
 // closure is what apt would install for packages: those that are missing, and
 // what they need that is missing too.
 func closure(ctx context.Context) ([]string, error) {
-	args := append([]string{"apt-get", "install", "--simulate", "--no-install-recommends"}, packages()...)
-	out, err := command(ctx, nil, args...)
+	out, err := apt(ctx, "/", append([]string{"install", "--simulate", "--no-install-recommends"}, packages()...)...)
 	if err != nil {
-		return nil, fmt.Errorf("look for packages: %w; try apt-get update first", err)
+		return nil, fmt.Errorf("look for packages: %w", err)
 	}
 	var names []string
 	for line := range strings.Lines(out) {

@@ -82,7 +82,7 @@ if [ ! -s "$data/PG_VERSION" ]; then
 		echo "CREATE DATABASE \"$POSTGRES_DB\"" | postgres --single -D "$data" postgres >/dev/null
 	fi
 fi
-exec postgres -D "$data" -c listen_addresses='*' -c unix_socket_directories=/tmp "$@"
+exec postgres -D "$data" -c listen_addresses='*' -c unix_socket_directories=/var/run/postgresql,/tmp "$@"
 `
 
 // rooted copies files into a root folder, each from the first of several roots
@@ -158,8 +158,12 @@ func (r rooted) postgres(ctx context.Context) error {
 	if err := os.MkdirAll(filepath.Join(r.to, "var/lib/postgresql"), 0o755); err != nil {
 		return err
 	}
-	tmp := filepath.Join(r.to, "tmp")
-	return errors.Join(os.MkdirAll(tmp, 0o755), os.Chmod(tmp, 0o777|fs.ModeSticky))
+	var errs []error
+	for _, dir := range []string{"tmp", "var/run/postgresql"} { // for sockets
+		dir = filepath.Join(r.to, dir)
+		errs = append(errs, os.MkdirAll(dir, 0o755), os.Chmod(dir, 0o777|fs.ModeSticky))
+	}
+	return errors.Join(errs...)
 }
 
 // find is where a file is on this machine.

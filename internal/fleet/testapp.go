@@ -25,3 +25,10 @@ func (a App) Image(version string, knobs map[string]string) Image {
 	maps.Copy(env, knobs)
 	return Image{Binary: a.Binary, Env: env, Ports: []string{"80/tcp"}}
 }
+
+// BuildTraefik builds the stand-in for Traefik into a folder, and returns where
+// it is; see ./traefik for what it can do.
+func BuildTraefik(ctx context.Context, dir string) (binary string, err error) {
+	binary = filepath.Join(dir, "traefik")
+	return binary, goBuild(ctx, modulePath+"/internal/fleet/traefik", binary)
+}

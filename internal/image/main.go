@@ -12,6 +12,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -38,7 +39,7 @@ func main() {
 // write makes the image from the program in file, and this machine's CA roots
 // and time zones.
 func write(out, file, ref, arch string) error {
-	binary, err := os.ReadFile(file)
+	binary, err := program.OnDisk(file)
 	if err != nil {
 		return fmt.Errorf("read program: %w; `make build` makes it", err)
 	}
@@ -58,11 +59,27 @@ func write(out, file, ref, arch string) error {
 	if err != nil {
 		return fmt.Errorf("make image: %w", err)
 	}
-	return errors.Join(os.MkdirAll(filepath.Dir(out), 0o755), os.WriteFile(out, archive, 0o644))
+	r, err := archive.Open()
+	if err != nil {
+		return fmt.Errorf("make image: %w", err)
+	}
+	defer r.Close()
+	if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+		return err
+	}
+	w, err := os.Create(out)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(w, r)
+	return errors.Join(err, w.Close())
 }
 
 // parts are the files that an image is made of.
-type parts struct{ program, roots, zones []byte }
+type parts struct {
+	program      program.Content
+	roots, zones []byte
+}
 
 // user is who the daemon runs as in its container: nobody in particular. What
 // opens the engine's socket is its group, see examples/sidecar.
@@ -92,10 +109,10 @@ func contents(ref, arch string, p parts) program.Contents {
 			folder("run", 0o755, 0), folder("run/fairlead", 0o755, user), {Path: "tmp", Mode: fs.ModeDir | fs.ModeSticky | 0o777},
 			folder("usr", 0o755, 0), folder("usr/local", 0o755, 0), folder("usr/local/bin", 0o755, 0), folder("usr/share", 0o755, 0),
 			folder("var", 0o755, 0), folder("var/lib", 0o755, 0), folder("var/lib/fairlead", 0o700, user),
-			{Path: "etc/passwd", Mode: 0o644, Content: fmt.Appendf(nil, "root:x:0:0::/:/nologin\nfairlead:x:%d:%d::/var/lib/fairlead:/nologin\n", user, user)},
-			{Path: "etc/group", Mode: 0o644, Content: fmt.Appendf(nil, "root:x:0:\nfairlead:x:%d:\n", user)},
-			{Path: "etc/ssl/certs/ca-certificates.crt", Mode: 0o644, Content: p.roots},
-			{Path: "usr/share/zoneinfo.zip", Mode: 0o644, Content: p.zones},
+			{Path: "etc/passwd", Mode: 0o644, Content: program.Bytes(fmt.Appendf(nil, "root:x:0:0::/:/nologin\nfairlead:x:%d:%d::/var/lib/fairlead:/nologin\n", user, user))},
+			{Path: "etc/group", Mode: 0o644, Content: program.Bytes(fmt.Appendf(nil, "root:x:0:\nfairlead:x:%d:\n", user))},
+			{Path: "etc/ssl/certs/ca-certificates.crt", Mode: 0o644, Content: program.Bytes(p.roots)},
+			{Path: "usr/share/zoneinfo.zip", Mode: 0o644, Content: program.Bytes(p.zones)},
 			{Path: "usr/local/bin/fairlead", Mode: 0o755, Content: p.program},
 			{Path: "usr/local/bin/kamal-proxy", Mode: 0o755, Link: "usr/local/bin/fairlead"},
 		},

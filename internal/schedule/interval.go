@@ -1,6 +1,21 @@
 package schedule
 
-import "time"
+import (
+	"context"
+	"time"
+)
+
+// Pause waits for d, and returns ctx's cause where that ends before.
+func Pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
 
 // Jitter spreads an interval evenly over ±share of it, so that many who began
 // together do not stay together. random is in [0,1); share in [0,1].

@@ -186,7 +186,7 @@ func (c *repoCheck) destination(ctx context.Context, subject, dest string) {
 		deployProblems(&c.findings, subject, err)
 		return
 	}
-	addresses, err := c.reach.Addresses(d)
+	addresses, err := c.reach.Addresses(ctx, c.look.Files, c.repo, d)
 	if err != nil {
 		c.findings.failed(subject, err)
 	}

@@ -16,10 +16,12 @@ import (
 
 	"github.com/fairlead-deploy/fairlead/daemon"
 	"github.com/fairlead-deploy/fairlead/daemon/config"
+	"github.com/fairlead-deploy/fairlead/deployer/container"
 	"github.com/fairlead-deploy/fairlead/deployer/host"
 	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
 	"github.com/fairlead-deploy/fairlead/deployer/host/ssh"
 	"github.com/fairlead-deploy/fairlead/deployer/route"
+	"github.com/fairlead-deploy/fairlead/deployer/traefik"
 	"github.com/fairlead-deploy/fairlead/release"
 	"github.com/fairlead-deploy/fairlead/server/client"
 )
@@ -220,8 +222,21 @@ func clock(fs *Findings, name, date string, from, to time.Time) {
 
 func proxyKind(ctx context.Context, fs *Findings, h *host.Host) {
 	c, err := h.Engine().Inspect(ctx, route.Container)
+	none := errors.Is(err, docker.ErrNotFound)
+	if none || err == nil && !c.State.IsUp() {
+		t, wrong := h.Engine().Inspect(ctx, traefik.Container)
+		switch {
+		case wrong == nil && (t.State.IsUp() || none && traefik.Ours(t)):
+			list, err := h.Files().ReadDir(ctx, traefik.Folder)
+			traefikKind(fs, h.Name(), t, list, err)
+			return
+		case wrong != nil && !errors.Is(wrong, docker.ErrNotFound):
+			fs.failed(h.Name(), wrong)
+			return
+		}
+	}
 	switch {
-	case errors.Is(err, docker.ErrNotFound):
+	case none:
 		fs.ok(h.Name(), "no proxy yet; the first release that needs one starts Fairlead's own")
 	case err != nil:
 		fs.failed(h.Name(), err)
@@ -231,5 +246,30 @@ func proxyKind(ctx context.Context, fs *Findings, h *host.Host) {
 		fs.ok(h.Name(), "Fairlead's proxy %s runs", c.Spec.Labels[route.LabelOurs])
 	default:
 		fs.ok(h.Name(), "kamal-proxy runs (%s)", c.Spec.Image)
+	}
+}
+
+// traefikKind tells of a host's Traefik, and what its folder of services' files
+// has: without the folder it serves nobody whom Fairlead deploys.
+func traefikKind(findings *Findings, host string, c container.Observed, list []fs.FileInfo, err error) {
+	routes := 0
+	for _, f := range list {
+		if _, ok := traefik.NameOf(f.Name()); ok {
+			routes++
+		}
+	}
+	switch {
+	case !c.State.IsUp():
+		findings.fail(host, "`docker logs "+traefik.Container+"` there tells why, `docker start "+traefik.Container+"` starts it", "its Traefik does not run")
+	case !traefik.Ours(c):
+		findings.ok(host, "Traefik runs (%s), not started by Fairlead: it knows containers by their labels alone", c.Spec.Image)
+	case !traefik.Read(c).Reads():
+		findings.fail(host, "`fairlead proxy reboot` starts one that does", "its Traefik (%s) does not read Fairlead's files", c.Spec.Image)
+	case errors.Is(err, fs.ErrNotExist):
+		findings.fail(host, "`fairlead proxy reboot` makes it, `fairlead deploy` fills it", "Traefik runs (%s), but ~/%s, which it reads, is not there", c.Spec.Image, traefik.Folder)
+	case err != nil:
+		findings.failed(host, fmt.Errorf("list Traefik's files: %w", err))
+	default:
+		findings.ok(host, "Traefik runs (%s) and reads %s", c.Spec.Image, release.Count(routes, "route"))
 	}
 }

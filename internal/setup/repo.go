@@ -176,15 +176,15 @@ func (n NewRepo) survey(ctx context.Context, look daemon.Look, repo config.Repos
 	}
 	n.Console.Printf("It deploys %s (%s) from %s.\n", d.Service, d.Image, d.File)
 	var next []string
-	if untrusted := n.hosts(d); len(untrusted) > 0 {
+	if untrusted := n.hosts(ctx, look.Files, repo, d); len(untrusted) > 0 {
 		next = append(next, "fairlead host trust "+strings.Join(untrusted, " "))
 	}
 	return append(next, n.secrets(ctx, look.Files, repo, d)...)
 }
 
 // hosts lists them and returns those whose keys are not known.
-func (n NewRepo) hosts(d *spec.Deploy) []string {
-	addresses, err := n.Reach.Addresses(d)
+func (n NewRepo) hosts(ctx context.Context, files fs.FS, repo config.Repository, d *spec.Deploy) []string {
+	addresses, err := n.Reach.Addresses(ctx, files, repo, d)
 	if err != nil {
 		n.Console.Printf("Hosts: %v\n", err)
 	}

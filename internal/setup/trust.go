@@ -81,7 +81,7 @@ func (t Trust) agreed(name string, key ssh.PublicKey) error {
 	return err
 }
 
-// find returns the address to ask, and the way there.
+// find returns the address that known_hosts has a host under, and the way there.
 func (t Trust) find(ctx context.Context, name string) (string, DialFunc, error) {
 	host, port := name, 0
 	if _, bare, ok := strings.Cut(host, "@"); ok {
@@ -107,14 +107,22 @@ func (t Trust) find(ctx context.Context, name string) (string, DialFunc, error) 
 		a.Port = port
 	}
 	address := net.JoinHostPort(a.Host, strconv.Itoa(orPort(a.Port)))
-	if a.Jump == nil {
-		return address, dialDirect, nil
+	dial := DialFunc(dialDirect)
+	switch {
+	case a.Program != nil:
+		dial = a.Program.Dial
+	case a.Jump != nil:
+		via, err := t.Reach.Host(ctx, *a.Jump)
+		if err != nil {
+			return "", nil, err
+		}
+		dial = via.Dial
 	}
-	via, err := t.Reach.Host(ctx, *a.Jump)
-	if err != nil {
-		return "", nil, err
+	if a.Login.Alias == "" {
+		return address, dial, nil
 	}
-	return address, via.Dial, nil
+	// By this name alone it is looked up.
+	return net.JoinHostPort(a.Login.Alias, "22"), func(ctx context.Context, network, _ string) (net.Conn, error) { return dial(ctx, network, address) }, nil
 }
 
 // pin trusts a public forge whose key is one of those that it publishes, and

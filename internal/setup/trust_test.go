@@ -194,6 +194,33 @@ func TestHostsOfFairleadYmlAreFoundByName(t *testing.T) {
 	}
 }
 
+func TestAHostIsTrustedByItsAliasAndThroughTheProgramThatConnects(t *testing.T) {
+	server := sshtest.Start(t, sshtest.Options{})
+	_, port, err := net.SplitHostPort(server.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	home := t.TempDir()
+	t.Setenv("HOME", home)
+	if err := os.Mkdir(filepath.Join(home, ".ssh"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	writeText(t, filepath.Join(home, ".ssh/config"), "Host web1\n  HostName 127.0.0.1\n  Port "+port+"\n  HostKeyAlias shop-web\n"+
+		"Host db\n  HostName db.invalid\n  ProxyCommand bash -c 'exec 3<>/dev/tcp/127.0.0.1/"+port+"; cat <&3 & exec cat >&3'\n")
+	r, c, err := daemon.NewOwnReach(slog.New(slog.DiscardHandler), func() float64 { return 0 })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	for name, known := range map[string]string{"web1": "shop-web ssh-", "db": "db.invalid ssh-"} {
+		err := Trust{Config: c, Reach: r, Console: Console{Out: io.Discard, In: strings.NewReader("y\n"), Terminal: true}}.Host(t.Context(), name)
+		text, _ := os.ReadFile(filepath.Join(home, ".ssh/known_hosts"))
+		if err != nil || !strings.Contains(string(text), known) {
+			t.Errorf("%s: %v\n%s", name, err, text)
+		}
+	}
+}
+
 func TestLinesOfSeveralHostsAreNotTakenOut(t *testing.T) {
 	server := sshtest.Start(t, sshtest.Options{})
 	w := newWorld(t, trusting)

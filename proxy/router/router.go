@@ -20,7 +20,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"html/template"
 	"log/slog"
 	"net/http"
 	"reflect"
@@ -63,12 +62,16 @@ type Router struct {
 	mu      sync.Mutex // one change at a time from reading the table to storing the next
 	lanes   lanes
 	buffers bufferPool
-	page    *template.Template // for errors of services that have none of their own
+	page    *errorPage // for errors of services that have none of their own
 }
 
 // New returns a Router without services.
 func New(config Config) *Router {
-	r := &Router{config: config, page: template.Must(template.New("page").Parse(builtinPage))}
+	page, err := parsePage(builtinPage)
+	if err != nil {
+		panic("the built-in page: " + err.Error())
+	}
+	r := &Router{config: config, page: page}
 	r.table.Store(newTable(nil))
 	return r
 }

@@ -112,6 +112,8 @@ type Ask struct {
 	Install bool          `json:"install,omitempty"` // of ServerBootstrap
 	Kind    string        `json:"kind,omitempty"`    // of ProxyUse
 	Force   bool          `json:"force,omitempty"`   // of ProxyRemove
+	// SkipHooks runs none of Kamal's hooks: of ServerBootstrap and ProxyReboot.
+	SkipHooks bool `json:"skip_hooks,omitempty"`
 
 	// Accessory is one's name in deploy.yml, or "all".
 	Accessory string `json:"accessory,omitempty"`
@@ -171,8 +173,8 @@ func (a Ask) Check() string {
 		return "it is not said which lines"
 	case a.Verb == RemoveContainer && a.Version == "":
 		return "no version is given"
-	case a.Verb == ProxyUse && a.Kind != KindFairlead && a.Kind != KindKamalProxy:
-		return "a proxy is " + KindFairlead + " or " + KindKamalProxy
+	case a.Verb == ProxyUse && a.Kind != KindFairlead && a.Kind != KindKamalProxy && a.Kind != KindTraefik:
+		return "a proxy is " + KindFairlead + ", " + KindKamalProxy + " or " + KindTraefik
 	case a.Verb == LockAcquire && a.Message == "":
 		return "a lock needs a message that says why"
 	case a.Retain != nil && *a.Retain < 0, a.Lines < 0, a.Log != nil && a.Log.Lines < 0, a.Drain < 0:

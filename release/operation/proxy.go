@@ -26,4 +26,5 @@ func proxyVerbs() []Verb {
 const (
 	KindFairlead   = "fairlead"
 	KindKamalProxy = "kamal-proxy"
+	KindTraefik    = "traefik" // of a deploy.yml that keeps it
 )

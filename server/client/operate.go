@@ -51,7 +51,22 @@ func (c *Client) Operate(ctx context.Context, ask operation.Ask, who operation.C
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
 	typing.Go(func() { typed(ctx, conn, who) })
-	return hear(ctx, conn, who)
+	return left(ask, hear(ctx, conn, who))
+}
+
+// left says what a daemon that ended in between has left of the data of an
+// accessory.
+func left(ask operation.Ask, err error) error {
+	if !errors.Is(err, errCut) {
+		return err
+	}
+	switch ask.Verb {
+	case operation.AccessoryBackup:
+		return fmt.Errorf("%w; no dump was kept but the earlier ones: `fairlead accessory backup %s` again", err, ask.Accessory)
+	case operation.AccessoryRestore:
+		return fmt.Errorf("%w; some of the dump may be there already: restore it again, and whole, before the data is used", err)
+	}
+	return err
 }
 
 // hear passes on what the daemon tells, until its end.

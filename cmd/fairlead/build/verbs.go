@@ -19,7 +19,8 @@ func Acts() []*cobra.Command { return []*cobra.Command{newBuild(), newPush("push
 
 const what = `It is built of the commit that is checked out, whatever else lies in the folder, by
 builder: of deploy.yml: through the BuildKit of this machine's engine, or of
-builder.remote over SSH. No docker program is needed.`
+builder.remote over SSH. No docker program is needed. The hook pre-build runs
+before, in this folder where it is a file.`
 
 func newBuild() *cobra.Command {
 	cmd := verb(builders.Build, &cobra.Command{
@@ -122,6 +123,8 @@ func verb(v builders.Verb, cmd *cobra.Command) *cobra.Command {
 	output := "registry"
 	if v != builders.Details && v != builders.Remove && v != builders.Pull {
 		cmd.Flags().BoolVar(&a.NoCache, "no-cache", false, "build every step anew")
+		cmd.Flags().BoolVarP(&a.SkipHooks, "skip-hooks", "H", false, "run no hooks")
+		a.Actor = command.Actor()
 	}
 	if v == builders.Push {
 		cmd.Flags().StringVar(&output, "output", output, "registry, or docker: leave it with the engine that built it")

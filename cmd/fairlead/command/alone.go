@@ -14,6 +14,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/cmd/fairlead/show"
 	"github.com/fairlead-deploy/fairlead/daemon"
 	"github.com/fairlead-deploy/fairlead/daemon/config"
+	"github.com/fairlead-deploy/fairlead/daemon/itself"
 	"github.com/fairlead-deploy/fairlead/release"
 	"github.com/fairlead-deploy/fairlead/server"
 )
@@ -79,7 +80,7 @@ func (f LocalFlags) prepare(cmd *cobra.Command, destination string) (*daemon.Che
 	if *f.Log {
 		log = NewLog(config.Log{Level: "debug"}, cmd.ErrOrStderr())
 	}
-	return checkout, daemon.LocalOptions{Config: conf, Version: Version(cmd), Log: log, Rand: NewRand(), Binary: Program}, nil
+	return checkout, daemon.LocalOptions{Config: conf, Version: Version(cmd), Log: log, Rand: NewRand(), Binary: itself.Program}, nil
 }
 
 // checkout opens the project that this is called in.

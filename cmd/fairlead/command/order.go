@@ -44,7 +44,7 @@ func blame(cmd *cobra.Command, r release.Release, patient bool) {
 	s := Style(cmd)
 	text := ""
 	if r.Failure != nil && r.Status != release.Superseded {
-		text = "\n" + s.Failure(r.Failure)
+		text = "\n" + cause(r) + s.Failure(r.Failure)
 	}
 	next := show.Next(r)
 	if !patient {
@@ -54,6 +54,19 @@ func blame(cmd *cobra.Command, r release.Release, patient bool) {
 		text += "  → " + show.Plain(next) + "\n"
 	}
 	_ = Say(cmd, text) // the status tells, too
+}
+
+// cause is the failure's message where the last line did not have it: each of
+// deploy.yml's mistakes, for instance.
+func cause(r release.Release) string {
+	if strings.Contains(r.Reason, r.Failure.Message) {
+		return ""
+	}
+	var b strings.Builder
+	for line := range strings.Lines(r.Failure.Error()) {
+		b.WriteString("  " + show.Plain(strings.TrimSpace(line)) + "\n")
+	}
+	return b.String()
 }
 
 // alone is the one thing to do where no daemon runs, which `fairlead retry`

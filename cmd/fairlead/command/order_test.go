@@ -28,3 +28,18 @@ func TestWithoutADaemonNothingIsAdvisedThatNeedsOne(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatTheLastLineLeavesOutIsTold(t *testing.T) {
+	for name, tt := range map[string]struct {
+		r    release.Release
+		want string
+	}{
+		"said already": {release.Release{Reason: "web: exit code 3; going back", Failure: &release.Failure{Step: "start", Message: "web: exit code 3"}}, ""},
+		"mistakes of deploy.yml": {release.Release{Reason: "deploy.yml cannot be used", Failure: &release.Failure{Step: "read deploy.yml", Message: "deploy.yml:1:1: a\ndeploy.yml:2:1: b"}},
+			"  read deploy.yml: deploy.yml:1:1: a\n  deploy.yml:2:1: b\n"},
+	} {
+		if got := cause(tt.r); got != tt.want {
+			t.Errorf("%s: got %q; want %q", name, got, tt.want)
+		}
+	}
+}

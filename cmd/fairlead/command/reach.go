@@ -3,8 +3,6 @@ package command
 import (
 	"errors"
 	"log/slog"
-	"net"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -36,9 +34,9 @@ type Reached struct {
 	Reach  *daemon.Reach
 }
 
-// ReachHosts does something with hosts ([USER@]HOST[:PORT]) as fairlead.yml
-// reaches them, or, where there is none, as the person's own ssh does.
-func ReachHosts(cmd *cobra.Command, targets []string, do func(Reached) error) error {
+// ReachHosts does something with hosts as fairlead.yml reaches them, or, where
+// there is none, as the person's own ssh does.
+func ReachHosts(cmd *cobra.Command, do func(Reached) error) error {
 	c, err := Operator(cmd)
 	if err != nil {
 		return err
@@ -46,27 +44,11 @@ func ReachHosts(cmd *cobra.Command, targets []string, do func(Reached) error) er
 	if c != nil {
 		return Reach(c, func(r *daemon.Reach) error { return do(Reached{c, r}) })
 	}
-	r, c, err := daemon.NewOwnReach(bare(targets), slog.New(slog.DiscardHandler), NewRand().Float64)
+	r, c, err := daemon.NewOwnReach(slog.New(slog.DiscardHandler), NewRand().Float64)
 	if err != nil {
 		return err
 	}
 	return errors.Join(do(Reached{c, r}), r.Close())
-}
-
-// bare are the names of hosts without user and port.
-func bare(targets []string) []string {
-	var names []string
-	for _, t := range targets {
-		_, host, ok := strings.Cut(t, "@")
-		if !ok {
-			host = t
-		}
-		if h, _, err := net.SplitHostPort(host); err == nil {
-			host = h
-		}
-		names = append(names, host)
-	}
-	return names
 }
 
 // Report prints findings; one that is not well makes exit status 1.

@@ -59,6 +59,11 @@ func DestinationFlag(cmd *cobra.Command) *string {
 	return cmd.Flags().StringP("destination", "d", "", "the destination, such as staging")
 }
 
+// SkipHooks adds -H, with which no hook runs.
+func SkipHooks(cmd *cobra.Command) *bool {
+	return cmd.Flags().BoolP("skip-hooks", "H", false, "run no hooks")
+}
+
 // Actor is who asks, for the history: the person behind sudo, too.
 func Actor() string {
 	if name := os.Getenv("SUDO_USER"); name != "" {

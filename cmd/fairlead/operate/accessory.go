@@ -210,7 +210,8 @@ func newAccessoryRemove() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "remove NAME|all", Aliases: []string{"remove_container"}, Short: "Remove containers and images; the data stays unless --data",
 		Long: `Remove stops and removes an accessory's containers and its image. Its folder on the
-hosts, with its data, stays unless --data is given; named volumes stay always. The
+hosts, with its data, stays unless --data is given; named volumes stay always. One
+with data in a volume without a name is only stopped, unless --data is given. The
 service is held, or the accessory would come back: take it out of deploy.yml, then
 fairlead resume.
 

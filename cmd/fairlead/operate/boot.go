@@ -56,8 +56,9 @@ func booting(cmd *cobra.Command, version func(*cobra.Command, chosen) (string, e
 		hosts:   cmd.Flags().StringSlice("hosts", nil, "only these hosts; a * at the end matches any text"),
 		primary: new(bool),
 	}.versioned(cmd, "the version (tag) of the image")
+	skip := cmd.Flags().BoolP("skip-hooks", "H", false, "run no hooks")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		o := server.Order{Action: server.Deploy, Force: true, Version: *c.version, Roles: *c.roles, Hosts: *c.hosts}
+		o := server.Order{Action: server.Deploy, Force: true, Version: *c.version, Roles: *c.roles, Hosts: *c.hosts, SkipHooks: *skip}
 		if o.Version == "" {
 			var err error
 			if o.Version, err = version(cmd, c); err != nil {

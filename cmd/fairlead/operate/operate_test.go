@@ -128,3 +128,10 @@ func TestEverySectionOfTheReferenceIsADeployFileThatLoads(t *testing.T) {
 		}
 	}
 }
+
+func TestAnImageWithoutADateHasNone(t *testing.T) {
+	out, _, err := printed(t, false, operation.Told{Source: operation.Source{Host: "a"}, Image: &operation.Image{Tags: []string{"acme/shop:v1"}, Size: 5000}})
+	if err != nil || !strings.Contains(out, "acme/shop:v1  5kB") || strings.Contains(out, "0001") || !strings.Contains(out, "  -  ") {
+		t.Errorf("it prints %v\n%s", err, out)
+	}
+}

@@ -204,7 +204,13 @@ func since(c operation.Container) time.Time {
 	return time.Time{}
 }
 
-func age(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 MST") }
+// age is a time as people read it; images made by some tools have none.
+func age(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format("2006-01-02 15:04 MST")
+}
 
 func yes(b bool) string {
 	if b {

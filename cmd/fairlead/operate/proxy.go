@@ -138,7 +138,8 @@ func newProxyReboot() *cobra.Command {
 		Long: `Reboot makes a new container of each proxy, with the ports, options and image that
 deploy.yml says today, and starts it in the old one's place: routes, certificates
 and maintenance stay. For about a second connections are refused; it says how
-long. A new one that does not start leaves the old one serving.
+long. A new one that does not start leaves the old one serving. The hooks
+pre-proxy-reboot and post-proxy-reboot run around it; with --rolling, around each.
 
   fairlead proxy reboot
   fairlead proxy reboot --rolling -y    # host by host; ends at the first that fails
@@ -150,19 +151,20 @@ Exit status: 0 when all are new, 1 when not.`,
 	}
 	c := choose(cmd)
 	rolling := cmd.Flags().Bool("rolling", false, "host by host")
+	skip := command.SkipHooks(cmd)
 	ask := sure(cmd, "refuses connections, of every service on these hosts, for about a second")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := ask(); err != nil {
 			return err
 		}
-		return c.run(cmd, operation.Ask{Verb: operation.ProxyReboot, Rolling: *rolling})
+		return c.run(cmd, operation.Ask{Verb: operation.ProxyReboot, Rolling: *rolling, SkipHooks: *skip})
 	}
 	return cmd
 }
 
 func newProxyUse() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "use fairlead|kamal-proxy", Short: "Replace the proxies by Fairlead's own, or by kamal-proxy",
+		Use: "use fairlead|kamal-proxy|traefik", Short: "Replace the proxies by Fairlead's own, by kamal-proxy or by Traefik",
 		Long: `Use replaces the running proxies by another kind and tells the new one every route
 of the old, other services' too. kamal-proxy's image is the one that proxy.run
 names. Connections are refused from the stop of the old until the new has all
@@ -171,10 +173,12 @@ routes; it says how long. If that fails the old one serves again.
   fairlead proxy use fairlead
   fairlead proxy use kamal-proxy --rolling -y
 
-Certificates by ACME are obtained anew by the new one. It asks first.
+Certificates by ACME are obtained anew by the new one. From and to Traefik, say it
+in deploy.yml first (x-fairlead: {proxy: traefik}) and push: that release waits for
+this command. It asks first.
 
 Exit status: 0 when all are replaced, 1 when not.`,
-		Args: cobra.ExactArgs(1), ValidArgs: []string{operation.KindFairlead, operation.KindKamalProxy},
+		Args: cobra.ExactArgs(1), ValidArgs: []string{operation.KindFairlead, operation.KindKamalProxy, operation.KindTraefik},
 	}
 	c := choose(cmd)
 	rolling := cmd.Flags().Bool("rolling", false, "host by host")

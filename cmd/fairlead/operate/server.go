@@ -26,7 +26,8 @@ func newBootstrap() *cobra.Command {
 		Use: "bootstrap", Short: "Make the servers ready for a first deploy",
 		Long: `Bootstrap checks that Docker answers on every host, and makes Kamal's network and
 folder there. Docker is installed only with --install-docker, by Docker's own
-script (https://get.docker.com), which needs root. It may be run again.
+script (https://get.docker.com), which needs root. It may be run again. At its end
+the hook docker-setup runs, where there is one.
 
   fairlead server bootstrap
   fairlead server bootstrap --install-docker --hosts web3.example.com
@@ -36,8 +37,9 @@ Exit status: 0 when all hosts are ready, 1 when not.`,
 	}
 	c := choose(cmd)
 	install := cmd.Flags().Bool("install-docker", false, "install Docker where it is missing")
+	skip := command.SkipHooks(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		return c.run(cmd, operation.Ask{Verb: operation.ServerBootstrap, Install: *install})
+		return c.run(cmd, operation.Ask{Verb: operation.ServerBootstrap, Install: *install, SkipHooks: *skip})
 	}
 	return cmd
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fairlead-deploy/fairlead/cmd/fairlead/command"
 	"github.com/fairlead-deploy/fairlead/daemon"
+	"github.com/fairlead-deploy/fairlead/daemon/itself"
 	"github.com/fairlead-deploy/fairlead/internal/systemd"
 )
 
@@ -49,7 +50,7 @@ Exit status: 0 when told to stop, 1 when it could not start or go on.`,
 			}
 			d, err := daemon.New(cmd.Context(), daemon.Options{
 				Config: conf, File: file, Reload: hangups(cmd.Context()),
-				Version: command.Version(cmd), Log: command.NewLog(conf.Log, cmd.ErrOrStderr()), Rand: command.NewRand(), Binary: command.Program,
+				Version: command.Version(cmd), Log: command.NewLog(conf.Log, cmd.ErrOrStderr()), Rand: command.NewRand(), Binary: itself.Program,
 				Manager: systemd.FromEnv(os.Getenv, os.Getpid()), Rebuild: rebuild,
 			})
 			if err != nil {

@@ -48,9 +48,19 @@ func (s Style) Explain(r release.Release, events []release.Event, held string) s
 }
 
 func about(r release.Release) string {
-	rows := [][]string{{"commit", Plain(strings.TrimSpace(commit(r.Revision)))}}
-	if r.Revision.Author != "" {
-		rows = append(rows, []string{"author", Plain(r.Revision.Author)})
+	means := r.Means()
+	rows := [][]string{{"commit", Plain(strings.TrimSpace(commit(means)))}}
+	switch {
+	case r.Target != nil:
+		rows = append(rows, []string{"Git says", Plain(strings.TrimSpace(commit(r.Revision)))})
+	case r.Asked != "":
+		rows = [][]string{{"Git says", Plain(strings.TrimSpace(commit(r.Revision)))}}
+	}
+	if means.Author != "" && (r.Asked == "" || r.Target != nil) {
+		rows = append(rows, []string{"author", Plain(means.Author)})
+	}
+	if r.Asked != "" {
+		rows = append(rows, []string{"asked for", Plain(r.Asked)})
 	}
 	if r.Version != "" && r.Version != r.Revision.SHA {
 		rows = append(rows, []string{"version", Plain(r.Version)})

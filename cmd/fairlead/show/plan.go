@@ -204,7 +204,10 @@ func (s Style) History(list []release.Release) string {
 	rows := [][]string{{"RELEASE", "WHEN", "SERVICE", "VERSION", "TOOK", "STATUS", ""}}
 	for _, r := range list {
 		version := r.Version
-		if version == "" || version == r.Revision.SHA {
+		switch {
+		case version == "" && r.Asked != "":
+			version = "-" // it came to none
+		case version == "" || version == r.Revision.SHA:
 			version = r.Revision.Short()
 		}
 		rows = append(rows, []string{string(r.ID), date(latest(r)), r.Lane.String(), Plain(version), took(r.Duration()), words(r.Status), brief(r)})

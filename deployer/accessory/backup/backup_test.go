@@ -24,12 +24,20 @@ type engine struct {
 	run  func(text string, st docker.Streams) (int, error)
 	left map[string]time.Time // files in /backups
 	gone []string
+	cut  bool // the connection is, before the end
 }
 
 func (e *engine) Attend(_ context.Context, _ string, argv, _ []string, st docker.Streams) (int, error) {
 	switch argv[0] {
 	case "sh":
-		return e.run(argv[2], st)
+		if len(argv) == 3 {
+			return e.run(argv[2], st)
+		}
+		code, err := e.run(argv[3], st) // a dump, with a mark behind
+		if err == nil && !e.cut {
+			_, err = io.WriteString(st.Out, argv[4])
+		}
+		return code, err
 	case "rm":
 		e.gone = append(e.gone, argv[2])
 	}
@@ -138,11 +146,12 @@ func TestADumpThatFailedTakesThePlaceOfNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, run := range map[string]func(string, docker.Streams) (int, error){
-		"its command failed":     prints("half", 3),
-		"it printed nothing":     prints("", 0),
-		"the connection was cut": func(string, docker.Streams) (int, error) { return 0, docker.ErrUnavailable },
+		"its command failed":                        prints("half", 3),
+		"it printed nothing":                        prints("", 0),
+		"the connection was cut":                    func(string, docker.Streams) (int, error) { return 0, docker.ErrUnavailable },
+		"the connection was cut, and nobody saw it": prints("half", 0),
 	} {
-		s.engine.run = run
+		s.engine.run, s.engine.cut = run, strings.HasSuffix(name, "nobody saw it")
 		_, err := s.take()
 		if err == nil || strings.Contains(err.Error(), "\x1b") {
 			t.Errorf("%s: %v", name, err)
@@ -151,7 +160,11 @@ func TestADumpThatFailedTakesThePlaceOfNone(t *testing.T) {
 			t.Errorf("%s: kept are %q", name, got)
 		}
 	}
-	s.engine.run = prints("half", 3)
+	s.engine.run, s.engine.cut = prints("half", 0), true
+	if _, err := s.take(); !errors.Is(err, backup.ErrCut) {
+		t.Error(err)
+	}
+	s.engine.run, s.engine.cut = prints("half", 3), false
 	if _, err := s.take(); !strings.Contains(err.Error(), "status 3: no such database") {
 		t.Error(err)
 	}
@@ -187,7 +200,7 @@ func TestTwoBackupsOfOneAccessoryDoNotGoOnAtOnce(t *testing.T) {
 	s := newShop(t)
 	s.engine.run = func(_ string, st docker.Streams) (int, error) {
 		s.engine.run = prints("other", 0)
-		if _, err := s.take(); err == nil || !strings.Contains(err.Error(), "another backup of it goes on") {
+		if _, err := s.take(); err == nil || !strings.Contains(err.Error(), "another backup or restore of it goes on") {
 			t.Error(err)
 		}
 		return prints("first", 0)("", st)
@@ -215,14 +228,23 @@ func TestARestoreReadsTheWholeDumpAndTellsWhatWentWrong(t *testing.T) {
 		return 0, err
 	}
 	var out strings.Builder
-	if err := backup.Restore(t.Context(), s.of, dump, &out); err != nil {
+	if err := s.folder.Restore(t.Context(), s.of, dump, &out); err != nil {
 		t.Fatal(err)
 	}
 	if said = out.String(); read != "psql shop < rows" || said != "COPY 2\n" {
 		t.Errorf("%q, %q", read, said)
 	}
 	s.engine.run = prints("", 2)
-	if err := backup.Restore(t.Context(), s.of, dump, io.Discard); err == nil || !strings.Contains(err.Error(), "status 2") {
+	if err := s.folder.Restore(t.Context(), s.of, dump, io.Discard); err == nil || !strings.Contains(err.Error(), "; some of it may be there already: restore it again") {
+		t.Error(err)
+	}
+	s.engine.run = func(string, docker.Streams) (int, error) {
+		if _, err := s.take(); err == nil || !strings.Contains(err.Error(), "another backup or restore of it goes on") {
+			t.Errorf("a dump of half the data: %v", err)
+		}
+		return 0, docker.ErrUnavailable
+	}
+	if err := s.folder.Restore(t.Context(), s.of, dump, io.Discard); !errors.Is(err, docker.ErrUnavailable) || !strings.Contains(err.Error(), "restore it again") {
 		t.Error(err)
 	}
 	if got := s.kept(); got != "rows" {
@@ -253,8 +275,9 @@ func TestABackupIsDueByItsScheduleOnce(t *testing.T) {
 		"missed hours ago while it was away":      {nightly, at("22 03:00"), at("23 11:00"), at("23 11:01"), false},
 		"missed hours ago, and the night is back": {nightly, at("22 03:00"), at("23 11:00"), at("24 03:00"), true},
 	} {
-		if got := backup.Due(c.how, c.last, c.started, c.now, time.UTC); got != c.due {
-			t.Errorf("%s: %v", name, got)
+		next := backup.Next(c.how, c.last, c.started, time.UTC)
+		if got := !next.IsZero() && !next.After(c.now); got != c.due {
+			t.Errorf("%s: %v, at %s", name, got, next)
 		}
 	}
 }

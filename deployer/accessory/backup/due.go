@@ -12,23 +12,23 @@ import (
 // a week, but one that was restarted does.
 const late = time.Hour
 
-// Due tells whether a dump is due now, where one was taken or tried last.
-// started is when this began to look, and counts where nothing is known before.
-func Due(how spec.Backup, last, started, now time.Time, zone *time.Location) bool {
+// Next tells when a dump is due, where one was taken or tried last; the zero
+// time is never. started is when this began to look, and counts where nothing is
+// known before.
+func Next(how spec.Backup, last, started time.Time, zone *time.Location) time.Time {
 	if how.Schedule == "" {
-		return false
+		return time.Time{}
 	}
 	c, err := schedule.ParseCron(how.Schedule, zone)
 	if err != nil || c.IsZero() {
-		return false // the file was checked when it was read
+		return time.Time{} // the file was checked when it was read
 	}
 	from := last
 	if from.IsZero() || from.Before(started.Add(-late)) {
 		from = started.Add(-late)
 	}
-	next := c.Next(from)
 	if last.IsZero() { // of one that was never dumped, nothing was missed
-		next = c.Next(started)
+		from = started
 	}
-	return !next.IsZero() && !next.After(now)
+	return c.Next(from)
 }

@@ -15,6 +15,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -82,6 +83,24 @@ func (f Folder) Find(lane release.Lane, accessory, name string) (operation.Dump,
 	return operation.Dump{}, cmp.Or(err, ErrNone)
 }
 
+// Sweep removes the dumps that a daemon which died did not finish. One that goes
+// on, by another's hand, stays.
+func (f Folder) Sweep() error {
+	left, err := filepath.Glob(filepath.Join(f.Path, "*", "*", "dump"+half))
+	for _, name := range left {
+		file, oerr := os.OpenFile(name, os.O_RDWR, 0)
+		if oerr != nil {
+			err = errors.Join(err, oerr)
+			continue
+		}
+		if syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
+			err = errors.Join(err, os.Remove(name))
+		}
+		err = errors.Join(err, file.Close())
+	}
+	return err
+}
+
 // draft is a dump that is being written.
 type draft struct {
 	file *os.File
@@ -98,13 +117,13 @@ func (f Folder) begin(lane release.Lane, name string) (*draft, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make the folder of backups: %w", err)
 	}
-	file, err := os.OpenFile(filepath.Join(dir, "dump"+half), os.O_WRONLY|os.O_CREATE, 0o600)
+	file, err := os.OpenFile(filepath.Join(dir, "dump"+half), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("write backup: %w", err)
 	}
 	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	if errors.Is(err, syscall.EWOULDBLOCK) {
-		err = errors.New("another backup of it goes on")
+		err = errors.New("another backup or restore of it goes on")
 	}
 	if err == nil {
 		err = file.Truncate(0)
@@ -119,7 +138,7 @@ func (f Folder) begin(lane release.Lane, name string) (*draft, error) {
 func (d *draft) Write(b []byte) (int, error) {
 	if d.size >= d.next {
 		var s syscall.Statfs_t
-		if err := syscall.Fstatfs(int(d.file.Fd()), &s); err == nil && int64(s.Bavail)*s.Bsize < room {
+		if err := syscall.Fstatfs(int(d.file.Fd()), &s); err == nil && int64(s.Bavail)*int64(s.Bsize) < room {
 			return 0, fmt.Errorf("write backup: %w: make room in %s", ErrRoom, filepath.Dir(d.file.Name()))
 		}
 		d.next = d.size + room/8
@@ -127,6 +146,24 @@ func (d *draft) Write(b []byte) (int, error) {
 	n, err := d.file.Write(b)
 	d.size += int64(n)
 	return n, err
+}
+
+// cut takes a text off the end, and tells whether it was there.
+func (d *draft) cut(text string) (bool, error) {
+	at := d.size - int64(len(text))
+	if at < 0 {
+		return false, nil
+	}
+	end := make([]byte, len(text))
+	if _, err := d.file.ReadAt(end, at); err != nil || string(end) != text {
+		return false, err
+	}
+	d.size = at
+	if err := d.file.Truncate(at); err != nil {
+		return true, err
+	}
+	_, err := d.file.Seek(at, io.SeekStart)
+	return true, err
 }
 
 // drop forgets the dump.

@@ -3,6 +3,8 @@ package backup
 import (
 	"archive/tar"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -66,7 +68,7 @@ func (f Folder) Take(ctx context.Context, of Of, now func() time.Time) (dump ope
 	if strings.Contains(of.How.Cmd, inside+"/") { // its author means a folder that may not be there; errors show below
 		_, _ = of.Engine.Attend(ctx, of.Container, []string{"mkdir", "-p", inside}, nil, docker.Streams{Out: io.Discard, Err: io.Discard})
 	}
-	if err := run(ctx, of, of.How.Cmd, nil, &slow{to: d, begin: time.Now()}); err != nil {
+	if err := whole(ctx, of, d, mark(of, began)); err != nil {
 		return dump, errors.Join(fmt.Errorf("back up %s: %w", of.Accessory, err), d.drop())
 	}
 	if d.size == 0 {
@@ -77,11 +79,38 @@ func (f Folder) Take(ctx context.Context, of Of, now func() time.Time) (dump ope
 	return f.keep(of.Lane, of.Accessory, d, began, of.How.Keep)
 }
 
-// run runs shell text inside the container.
-func run(ctx context.Context, of Of, text string, in io.Reader, out io.Writer) error {
+// ErrCut: a connection ended before all of a dump had come, and nothing else
+// shows that: its command may have ended well.
+var ErrCut = errors.New("the connection was cut before the end of the dump")
+
+// around runs the command in a shell of its own, which it may leave as it likes,
+// and prints the mark behind what that printed.
+const around = `sh -c "$0"; code=$?; printf %s "$1"; exit $code`
+
+// mark is what no dump ends with.
+func mark(of Of, began time.Time) string {
+	sum := sha256.Sum256([]byte(of.Container + began.String()))
+	return "\nfairlead: end of dump " + hex.EncodeToString(sum[:12]) + "\n"
+}
+
+// whole runs the command of a dump and takes all that it prints.
+func whole(ctx context.Context, of Of, d *draft, mark string) error {
+	err := run(ctx, of, []string{"sh", "-c", around, of.How.Cmd, mark}, nil, &slow{to: d, begin: time.Now()})
+	if err != nil {
+		return err
+	}
+	ended, err := d.cut(mark)
+	if err == nil && !ended {
+		err = ErrCut
+	}
+	return err
+}
+
+// run runs a command inside the container.
+func run(ctx context.Context, of Of, argv []string, in io.Reader, out io.Writer) error {
 	var said tail
 	st := docker.Streams{In: in, Out: out, Err: &said}
-	code, err := of.Engine.Attend(ctx, of.Container, []string{"sh", "-c", text}, nil, st)
+	code, err := of.Engine.Attend(ctx, of.Container, argv, nil, st)
 	if err != nil {
 		return err
 	}
@@ -147,8 +176,9 @@ func fetch(ctx context.Context, of Of, to *draft, began time.Time) error {
 	return nil
 }
 
-// Restore puts a dump back: the command reads it. out gets what that prints.
-func Restore(ctx context.Context, of Of, dump operation.Dump, out io.Writer) error {
+// Restore puts a dump back: the command reads it. out gets what that prints. No
+// dump is taken meanwhile: it would be of half the data.
+func (f Folder) Restore(ctx context.Context, of Of, dump operation.Dump, out io.Writer) (err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, of.How.Timeout, fmt.Errorf("the restore took over %s; `timeout:` of its backup allows more", of.How.Timeout))
 	defer cancel()
 	file, err := os.Open(dump.Path)
@@ -156,8 +186,13 @@ func Restore(ctx context.Context, of Of, dump operation.Dump, out io.Writer) err
 		return fmt.Errorf("restore %s: %w", of.Accessory, err)
 	}
 	defer file.Close()
-	if err := run(ctx, of, of.How.Restore, unclosed{file}, out); err != nil {
-		return fmt.Errorf("restore %s of %s: %w", of.Accessory, dump.Name, err)
+	alone, err := f.begin(of.Lane, of.Accessory)
+	if err != nil {
+		return fmt.Errorf("restore %s: %w", of.Accessory, err)
+	}
+	defer func() { err = errors.Join(err, alone.drop()) }()
+	if err := run(ctx, of, []string{"sh", "-c", of.How.Restore}, unclosed{file}, out); err != nil {
+		return fmt.Errorf("restore %s of %s: %w; some of it may be there already: restore it again, and whole, before the data is used", of.Accessory, dump.Name, err)
 	}
 	return nil
 }

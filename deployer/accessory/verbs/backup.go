@@ -125,7 +125,7 @@ func (w *work) restore(ctx context.Context) error {
 	t.How = a.Backup
 	t.How.Timeout = cmp.Or(t.How.Timeout, how.DefaultTimeout)
 	src := operation.Source{Host: host, Role: a.Name, Name: a.Service}
-	if err := backup.Restore(ctx, t, dump, out{w, src}); err != nil {
+	if err := w.Dumps.Restore(ctx, t, dump, out{w, src}); err != nil {
 		return fmt.Errorf("%s: %w", host, err)
 	}
 	return w.done(host, a.Name, a.Service, "has backup "+dump.Name+" again")

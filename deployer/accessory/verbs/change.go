@@ -62,6 +62,12 @@ func (w *work) remove(ctx context.Context, hosts []string) error {
 			if err := w.stopOne(ctx, host, a, h, c, nil); err != nil {
 				return err
 			}
+			if at := c.Nameless(); at != "" && !w.ask.Data {
+				if err := w.done(host, a.Name, c.Name, "is stopped and stays, for its data at "+at+" is in a volume without a name, which goes with it; --data removes both"); err != nil {
+					return err
+				}
+				continue
+			}
 			if err := w.servers[host].Work.Cleaner.Remove(ctx, c.ID); err != nil {
 				return err
 			}

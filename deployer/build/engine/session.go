@@ -35,6 +35,7 @@ type Lends struct {
 type session struct {
 	id     string
 	lends  Lends
+	conn   net.Conn
 	server *http.Server
 	served chan error
 }
@@ -77,6 +78,7 @@ func openSession(ctx context.Context, dial func(context.Context) (net.Conn, erro
 	}
 	var protocols http.Protocols
 	protocols.SetUnencryptedHTTP2(true)
+	s.conn = upgraded
 	s.server = &http.Server{Handler: s, Protocols: &protocols, ErrorLog: log.New(io.Discard, "", 0)}
 	go func() { s.served <- s.server.Serve(&lone{conn: upgraded, done: make(chan struct{})}) }()
 	return s, nil
@@ -114,6 +116,7 @@ func (s *session) close() error {
 	if served := <-s.served; !errors.Is(served, http.ErrServerClosed) {
 		err = errors.Join(err, served)
 	}
+	_ = s.conn.Close() // a server that is closed before it came to accept closes nothing
 	return err
 }
 

@@ -7,13 +7,13 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/client"
 
+	"github.com/fairlead-deploy/fairlead/deployer/abreast"
 	wanted "github.com/fairlead-deploy/fairlead/deployer/container"
 	"github.com/fairlead-deploy/fairlead/release/operation"
 )
@@ -165,7 +165,7 @@ func flow(ctx context.Context, conn client.HijackedResponse, st Streams, resize 
 	defer stop()
 	sizing, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var wg sync.WaitGroup
+	var wg abreast.Group
 	if st.In != nil {
 		wg.Go(func() {
 			// A command that ends without reading it all breaks the pipe.

@@ -16,7 +16,6 @@ import (
 	dc "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
-	"golang.org/x/sync/errgroup"
 )
 
 const (
@@ -57,8 +56,7 @@ func (e *Engine) Containers(ctx context.Context, labels map[string]string) ([]co
 		return nil, err
 	}
 	found := make([]*container.Observed, len(list))
-	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(inspectsAtOnce)
+	group, ctx := abreast.Trying(ctx, inspectsAtOnce)
 	for i, summary := range list {
 		if o, ok := e.recall(summary); ok {
 			found[i] = &o

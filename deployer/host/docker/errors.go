@@ -119,13 +119,17 @@ func (e *Engine) onHost(ctx context.Context, call string, err error) error {
 
 // A TimeoutError says that the engine did not answer one call in time.
 type TimeoutError struct {
-	Call, Host string
+	Call, Host string // without a Host it is named elsewhere
 	After      string // such as "30s"
 }
 
 // Error says what did not answer, where.
 func (t *TimeoutError) Error() string {
-	return fmt.Sprintf("%s: no answer from the engine on %s within %s", t.Call, t.Host, t.After)
+	where := ""
+	if t.Host != "" {
+		where = " on " + t.Host
+	}
+	return fmt.Sprintf("%s: no answer from the engine%s within %s", t.Call, where, t.After)
 }
 
 // Timeout makes it a timeout for net.Error's users.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
+	"github.com/fairlead-deploy/fairlead/deployer/abreast"
 	"github.com/fairlead-deploy/fairlead/deployer/container"
 	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/client"
@@ -92,7 +93,7 @@ type pipe struct {
 	id      string
 	conn    client.HijackedResponse
 	out     *io.PipeReader
-	copying sync.WaitGroup
+	copying abreast.Group
 	once    sync.Once
 	err     error
 }

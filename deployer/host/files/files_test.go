@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-deploy/fairlead/deployer/abreast"
 	"github.com/fairlead-deploy/fairlead/deployer/host/files"
 	"github.com/fairlead-deploy/fairlead/deployer/host/files/filestest"
 	"github.com/fairlead-deploy/fairlead/deployer/host/ssh"
@@ -93,4 +94,18 @@ func TestOpenSSHsServerIsADoor(t *testing.T) {
 		t.Cleanup(func() { _ = door.Close() })
 		return door.Door()
 	})
+}
+
+func TestAPanicInASessionEndsUpWithWhoeverWaits(t *testing.T) {
+	door := files.NewSFTP("web-1", func(context.Context) (io.ReadWriteCloser, error) { panic("oops") }, rand.Text)
+	defer func() {
+		if fault, ok := recover().(*abreast.Fault); !ok || fault.String() != "oops" {
+			t.Errorf("caught %v", fault)
+		}
+		if err := door.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	_, err := door.Read(t.Context(), "a")
+	t.Errorf("it answered %v", err)
 }

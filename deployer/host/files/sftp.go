@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/pkg/sftp"
+
+	"github.com/fairlead-deploy/fairlead/deployer/abreast"
 )
 
 const opTimeout = 30 * time.Second // of one call
@@ -143,21 +145,28 @@ func sftpDo[T any](ctx context.Context, s *SFTP, op, name string, do func(*sftp.
 	type answer struct {
 		value T
 		err   error
+		fault *abreast.Fault
 	}
 	answers := make(chan answer, 1)
 	s.wg.Go(func() {
 		defer s.use()()
-		value, err := once(ctx, s, do)
-		if lost(err) && op != "make folder" && op != "rename" && op != "create" {
-			// The session ended since it was last used. Only what may happen
-			// twice is tried twice.
-			value, err = once(ctx, s, do)
-		}
-		answers <- answer{value, err}
+		var a answer
+		a.fault = abreast.Caught(func() {
+			a.value, a.err = once(ctx, s, do)
+			if lost(a.err) && op != "make folder" && op != "rename" && op != "create" {
+				// The session ended since it was last used. Only what may happen
+				// twice is tried twice.
+				a.value, a.err = once(ctx, s, do)
+			}
+		})
+		answers <- a
 	})
 	var a answer
 	select {
 	case a = <-answers:
+		if a.fault != nil {
+			panic(a.fault)
+		}
 	case <-ctx.Done():
 		a.err = context.Cause(ctx)
 	}
@@ -328,7 +337,7 @@ func fill(f *sftp.File, content []byte, mode fs.FileMode) error {
 		}
 		return write()
 	}
-	var wg sync.WaitGroup
+	var wg abreast.Group
 	var moded error
 	wg.Go(func() { moded = f.Chmod(mode) })
 	err := write()
@@ -381,7 +390,7 @@ func (s *SFTP) RemoveAll(ctx context.Context, name string) error {
 // removeAll tries what most often does it, both at once: a file, or an empty
 // folder, is gone after one round trip.
 func removeAll(c *sftp.Client, name string) error {
-	var wg sync.WaitGroup
+	var wg abreast.Group
 	var file, folder error
 	wg.Go(func() { file = c.Remove(name) })
 	wg.Go(func() { folder = c.RemoveDirectory(name) })

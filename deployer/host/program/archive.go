@@ -2,11 +2,11 @@ package program
 
 import (
 	"archive/tar"
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 )
 
@@ -49,12 +49,12 @@ type File struct {
 	Mode    fs.FileMode
 	Owner   int // uid and gid
 	Link    string
-	Content []byte
+	Content Content
 }
 
 // Proxy is the image for hosts: the program under both its names, and the CA
 // roots.
-func Proxy(arch string, program, roots []byte) Contents {
+func Proxy(arch string, program Content, roots []byte) Contents {
 	files := folders(0o755, "etc", "etc/ssl", "etc/ssl/certs", "home", "home/kamal-proxy", "home/kamal-proxy/.config",
 		"home/kamal-proxy/.config/kamal-proxy", "home/kamal-proxy/.apps-config", "usr", "usr/local", "usr/local/bin")
 	return Contents{
@@ -68,7 +68,7 @@ func Proxy(arch string, program, roots []byte) Contents {
 			File{Path: "tmp", Mode: fs.ModeDir | fs.ModeSticky | 0o777},
 			File{Path: "usr/local/bin/fairlead", Mode: 0o755, Content: program},
 			File{Path: "usr/local/bin/kamal-proxy", Mode: 0o755, Link: "usr/local/bin/fairlead"},
-			File{Path: "etc/ssl/certs/ca-certificates.crt", Mode: 0o644, Content: roots},
+			File{Path: "etc/ssl/certs/ca-certificates.crt", Mode: 0o644, Content: Bytes(roots)},
 		),
 	}
 }
@@ -81,27 +81,31 @@ func folders(mode fs.FileMode, paths ...string) []File {
 	return all
 }
 
-// Archive writes an image in the form of `docker save` (Docker image
-// specification v1.2). The same contents give the same bytes.
-func Archive(c Contents) ([]byte, error) {
-	layer, err := archiveOf(c.Files)
+// Archive is an image in the form of `docker save` (Docker image specification
+// v1.2). The same contents give the same bytes. They are read once to name the
+// layer, and whenever the archive is.
+func Archive(c Contents) (Content, error) {
+	sum := sha256.New()
+	size, err := writeTar(sum, c.Files)
 	if err != nil {
-		return nil, err
+		return Content{}, err
 	}
+	layer := stream(size, func(w io.Writer) error { _, err := writeTar(w, c.Files); return err })
 	config, err := json.Marshal(map[string]any{
 		"architecture": c.Arch, "os": "linux", "config": c.Config,
-		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + digest(layer)}},
+		"rootfs": map[string]any{"type": "layers", "diff_ids": []string{"sha256:" + hex.EncodeToString(sum.Sum(nil))}},
 	})
 	if err != nil {
-		return nil, err
+		return Content{}, err
 	}
 	name := digest(config) + ".json"
 	manifest, err := json.Marshal([]map[string]any{{"Config": name, "RepoTags": []string{c.Ref}, "Layers": []string{"layer.tar"}}})
 	if err != nil {
-		return nil, err
+		return Content{}, err
 	}
-	return archiveOf([]File{{Path: name, Mode: 0o644, Content: config}, {Path: "layer.tar", Mode: 0o644, Content: layer},
-		{Path: "manifest.json", Mode: 0o644, Content: manifest}})
+	all := []File{{Path: name, Mode: 0o644, Content: Bytes(config)}, {Path: "layer.tar", Mode: 0o644, Content: layer},
+		{Path: "manifest.json", Mode: 0o644, Content: Bytes(manifest)}}
+	return stream(-1, func(w io.Writer) error { _, err := writeTar(w, all); return err }), nil
 }
 
 func digest(b []byte) string {
@@ -109,12 +113,12 @@ func digest(b []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-func archiveOf(files []File) ([]byte, error) {
-	var b bytes.Buffer
-	w := tar.NewWriter(&b)
-	var errs []error
+// writeTar writes files as a tar archive, and returns its length.
+func writeTar(to io.Writer, files []File) (size int64, err error) {
+	counted := &counter{to: to}
+	w := tar.NewWriter(counted)
 	for _, f := range files {
-		h := &tar.Header{Typeflag: tar.TypeReg, Name: f.Path, Mode: int64(f.Mode.Perm()), Uid: f.Owner, Gid: f.Owner, Size: int64(len(f.Content))}
+		h := &tar.Header{Typeflag: tar.TypeReg, Name: f.Path, Mode: int64(f.Mode.Perm()), Uid: f.Owner, Gid: f.Owner, Size: f.Content.size}
 		switch {
 		case f.Mode.IsDir():
 			h.Typeflag, h.Name = tar.TypeDir, f.Path+"/"
@@ -124,12 +128,24 @@ func archiveOf(files []File) ([]byte, error) {
 		if f.Mode&fs.ModeSticky != 0 {
 			h.Mode |= 0o1000
 		}
-		err := w.WriteHeader(h)
-		if err == nil {
-			_, err = w.Write(f.Content)
+		if err := w.WriteHeader(h); err != nil {
+			return 0, err
 		}
-		errs = append(errs, err)
+		if err := f.Content.copyTo(w); err != nil {
+			return 0, fmt.Errorf("pack %s: %w", f.Path, err)
+		}
 	}
-	errs = append(errs, w.Close())
-	return b.Bytes(), errors.Join(errs...)
+	err = w.Close()
+	return counted.size, err
+}
+
+type counter struct {
+	to   io.Writer
+	size int64
+}
+
+func (c *counter) Write(b []byte) (int, error) {
+	n, err := c.to.Write(b)
+	c.size += int64(n)
+	return n, err
 }

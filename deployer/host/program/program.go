@@ -1,7 +1,6 @@
 package program
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -28,7 +27,7 @@ type Engine interface {
 // Binary gives the static fairlead program for an architecture, as Go names
 // it, and the CA roots that go with it. It errs with the remedy when there is
 // none.
-type Binary func(arch string) (program, roots []byte, err error)
+type Binary func(arch string) (program Content, roots []byte, err error)
 
 // Ensure makes Image exist on a host of the given architecture. One that is
 // there stays as it is.
@@ -43,17 +42,22 @@ func Ensure(ctx context.Context, e Engine, arch string, binary Binary) error {
 
 // Bring loads Image of today's program, whatever has its name until now, and
 // returns the program.
-func Bring(ctx context.Context, e Engine, arch string, binary Binary) (program []byte, err error) {
+func Bring(ctx context.Context, e Engine, arch string, binary Binary) (Content, error) {
 	program, roots, err := binary(arch)
 	if err != nil {
-		return nil, err
+		return Content{}, err
 	}
 	archive, err := Archive(Proxy(arch, program, roots))
 	if err != nil {
-		return nil, fmt.Errorf("make image %s: %w", Image, err)
+		return Content{}, fmt.Errorf("make image %s: %w", Image, err)
 	}
-	if err := e.Load(ctx, bytes.NewReader(archive)); err != nil {
-		return nil, fmt.Errorf("load image %s: %w", Image, err)
+	r, err := archive.Open()
+	if err != nil {
+		return Content{}, fmt.Errorf("make image %s: %w", Image, err)
+	}
+	defer r.Close()
+	if err := e.Load(ctx, r); err != nil {
+		return Content{}, fmt.Errorf("load image %s: %w", Image, err)
 	}
 	return program, nil
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/crypto/ssh"
+
+	"github.com/fairlead-deploy/fairlead/deployer/abreast"
 )
 
 var (
@@ -108,22 +110,27 @@ func inTime[T io.Closer](ctx context.Context, open func() (T, error)) (T, error)
 	type answer struct {
 		opened T
 		err    error
+		fault  *abreast.Fault
 	}
 	answers, gone := make(chan answer), make(chan struct{})
 	// Nobody can wait for this one: x/crypto's openChannel never returns when
 	// the connection ends between its check and its registration.
 	go func() {
-		opened, err := open()
+		var a answer
+		a.fault = abreast.Caught(func() { a.opened, a.err = open() })
 		select {
-		case answers <- answer{opened, err}:
+		case answers <- a:
 		case <-gone:
-			if err == nil {
-				_ = opened.Close()
+			if a.err == nil && a.fault == nil {
+				_ = a.opened.Close()
 			}
 		}
 	}()
 	select {
 	case a := <-answers:
+		if a.fault != nil {
+			panic(a.fault)
+		}
 		return a.opened, a.err
 	case <-ctx.Done():
 		close(gone)

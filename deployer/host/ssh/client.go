@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairlead-deploy/fairlead/internal/schedule"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sync/singleflight"
 )
@@ -18,6 +19,7 @@ const (
 	connectTimeout = 30 * time.Second // all tries of one connect
 	connectTries   = 3
 	authPause      = 30 * time.Second // between logins that were refused
+	nameTries      = 3                // more to resolve a name, as Kamal's sshkit.dns_retries
 	maxSessions    = 8                // sshd refuses the eleventh (MaxSessions)
 )
 
@@ -30,6 +32,16 @@ type Target struct {
 	Host string
 	Port int // 0 is 22
 	User string
+	// Alias is its name in known_hosts; "" is its address.
+	Alias string
+}
+
+// known is the address that known_hosts has it under.
+func (t Target) known() string {
+	if t.Alias != "" {
+		return net.JoinHostPort(t.Alias, "22") // whatever the port is, as with ssh
+	}
+	return t.address()
 }
 
 func (t Target) address() string {
@@ -38,6 +50,15 @@ func (t Target) address() string {
 		port = 22
 	}
 	return net.JoinHostPort(t.Host, strconv.Itoa(port))
+}
+
+// door is the address for sentences that have the host's name already.
+func (t Target) door() string {
+	host, port, _ := net.SplitHostPort(t.address())
+	if host == t.Name {
+		return "port " + port
+	}
+	return t.address()
 }
 
 // A Client is the connection to one host. It connects when first used and
@@ -122,7 +143,7 @@ func (c *Client) connect(ctx context.Context) (*link, error) {
 	var err error
 	for try := range connectTries {
 		if try > 0 {
-			if sleep(ctx, 200*time.Millisecond<<try+c.limiter.jitter()) != nil {
+			if schedule.Pause(ctx, 200*time.Millisecond<<try+c.limiter.jitter()) != nil {
 				break
 			}
 		}
@@ -162,7 +183,7 @@ func (c *Client) once(ctx context.Context) (*link, error) {
 	}
 	defer c.limiter.release()
 	address := c.target.address()
-	check, algorithms, err := c.identity.hostKeys(c.target.Name, address)
+	check, algorithms, err := c.identity.hostKeys(c.target.Name, c.target.known())
 	if err != nil {
 		return nil, err
 	}
@@ -175,7 +196,7 @@ func (c *Client) once(ctx context.Context) (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	l, err := shake(ctx, quickAck(conn), address, &ssh.ClientConfig{User: c.target.User, Auth: []ssh.AuthMethod{ssh.PublicKeys(signers...)},
+	l, err := shake(ctx, quickAck(conn), c.target.known(), &ssh.ClientConfig{User: c.target.User, Auth: []ssh.AuthMethod{ssh.PublicKeys(signers...)},
 		HostKeyCallback: check, HostKeyAlgorithms: algorithms, ClientVersion: "SSH-2.0-fairlead"})
 	if err != nil {
 		err = classify(err)
@@ -187,16 +208,32 @@ func (c *Client) once(ctx context.Context) (*link, error) {
 }
 
 func (c *Client) dialTCP(ctx context.Context, address string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, dialTimeout, fmt.Errorf("%w: no answer from %s within %s", ErrUnreachable, address, dialTimeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, dialTimeout, fmt.Errorf("%w: no answer at %s within %s", ErrUnreachable, c.target.door(), dialTimeout))
 	defer cancel()
 	conn, err := c.dial(ctx, "tcp", address)
+	for try := 1; try <= nameTries && unresolved(err) && schedule.Pause(ctx, 100*time.Millisecond<<try) == nil; try++ {
+		conn, err = c.dial(ctx, "tcp", address)
+	}
 	switch {
 	case err == nil:
 		return conn, nil
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	}
+	if op, ok := errors.AsType[*net.OpError](err); ok { // its words have the address
+		err = fmt.Errorf("%s: %w", c.target.door(), op.Err)
+	}
+	if name, ok := errors.AsType[*net.DNSError](err); ok && c.target.Host == c.target.Name {
+		err = fmt.Errorf("its name: %s", name.Err)
+	}
 	return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+}
+
+// unresolved tells a name that could not be resolved from a host that does not
+// answer. Resolvers fail at random, too.
+func unresolved(err error) bool {
+	_, ok := errors.AsType[*net.DNSError](err)
+	return ok
 }
 
 // dropped tells a handshake that the server cut off from an answer.
@@ -204,6 +241,4 @@ func dropped(err error) bool {
 	return errors.Is(err, errEOF) || errors.Is(err, errReset)
 }
 
-func (c *Client) named(err error) error {
-	return fmt.Errorf("connect to %s: %w", c.target.Name, err)
-}
+func (c *Client) named(err error) error { return &ConnectError{Host: c.target.Name, Err: err} }

@@ -21,6 +21,9 @@ import (
 
 // x/crypto's openChannel may hang on a connection that is gone.
 func TestMain(m *testing.M) {
+	if os.Getenv(connects) != "" {
+		os.Exit(connect(os.Args[1]))
+	}
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("golang.org/x/crypto/ssh.(*mux).openChannel"))
 }
 
@@ -163,13 +166,26 @@ func TestARefusedLoginIsNotTriedAgainAtOnce(t *testing.T) {
 // newKey makes a key that only another server lets in.
 func newKey(t *testing.T) xssh.Signer { return sshtest.Start(t, sshtest.Options{}).Signer }
 
-func TestNobodyListeningIsUnreachable(t *testing.T) {
+func TestAHostThatIsAwayIsNamedOnce(t *testing.T) {
 	s := sshtest.Start(t, sshtest.Options{})
-	c := ssh.NewClient(ssh.Target{Name: "web-1", Host: "127.0.0.1", Port: 1}, ssh.Identity{Signers: []xssh.Signer{s.Signer}},
-		(&net.Dialer{}).DialContext, ssh.NewLimiter(1, func() time.Duration { return 0 }), slog.New(slog.DiscardHandler))
-	defer c.Close()
-	if err := c.Connect(t.Context()); !errors.Is(err, ssh.ErrUnreachable) || !strings.Contains(err.Error(), "web-1") {
-		t.Error(err)
+	unresolved := func(context.Context, string, string) (net.Conn, error) {
+		return nil, &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "web-1"}}
+	}
+	for _, c := range []struct {
+		at   ssh.Target
+		dial ssh.DialFunc
+		want string
+	}{
+		{ssh.Target{Name: "127.0.0.1", Host: "127.0.0.1", Port: 1}, (&net.Dialer{}).DialContext, "connect to 127.0.0.1: the host cannot be reached: port 1: connect: connection refused"},
+		{ssh.Target{Name: "web-1", Host: "127.0.0.1", Port: 1}, (&net.Dialer{}).DialContext, "connect to web-1: the host cannot be reached: 127.0.0.1:1: connect: connection refused"},
+		{ssh.Target{Name: "web-1", Host: "web-1"}, unresolved, "connect to web-1: the host cannot be reached: its name: no such host"},
+	} {
+		client := ssh.NewClient(c.at, ssh.Identity{Signers: []xssh.Signer{s.Signer}}, c.dial,
+			ssh.NewLimiter(1, func() time.Duration { return 0 }), slog.New(slog.DiscardHandler))
+		defer client.Close()
+		if err := client.Connect(t.Context()); !errors.Is(err, ssh.ErrUnreachable) || err.Error() != c.want {
+			t.Errorf("%q, want %q", err, c.want)
+		}
 	}
 }
 

@@ -22,6 +22,17 @@ var (
 	ErrClosed = errors.New("the client is closed")
 )
 
+// A ConnectError says that there is no connection to a host, and why.
+type ConnectError struct {
+	Host string // as deploy.yml or fairlead.yml names it
+	Err  error
+}
+
+func (e *ConnectError) Error() string { return fmt.Sprintf("connect to %s: %v", e.Host, e.Err) }
+
+// Unwrap gives the reason.
+func (e *ConnectError) Unwrap() error { return e.Err }
+
 // An UnknownHostKeyError says that no known_hosts file knows the host.
 type UnknownHostKeyError struct {
 	Host        string // as `fairlead host trust` takes it: HOST[:PORT]

@@ -24,6 +24,9 @@ type Identity struct {
 	// Own: it is a person's own, as ssh finds it, and not fairlead.yml's. What
 	// there is to do about errors differs.
 	Own bool
+
+	only bool            // see Login
+	held []ssh.PublicKey // see Login
 }
 
 // signers returns the keys to offer, and what to close after the handshake.
@@ -57,9 +60,10 @@ func (id Identity) signers() ([]ssh.Signer, io.Closer, error) {
 		if err != nil {
 			return nil, nil, errors.Join(fmt.Errorf("list keys of ssh-agent: %w", err), conn.Close())
 		}
-		all, closer = append(all, held...), conn
+		all, closer = append(all, id.ofAgent(held)...), conn
 	}
 	if len(all) == 0 {
+		_ = closer.Close()
 		if id.Own {
 			return nil, nil, errors.New("you have no SSH key that can be used here; add one to your agent with `ssh-add`, or make one with `ssh-keygen -t ed25519`")
 		}

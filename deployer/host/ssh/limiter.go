@@ -2,6 +2,7 @@ package ssh
 
 import (
 	"context"
+	"github.com/fairlead-deploy/fairlead/internal/schedule"
 	"time"
 )
 
@@ -48,7 +49,7 @@ func (l *Limiter) slot(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	if err := sleep(ctx, l.jitter()); err != nil {
+	if err := schedule.Pause(ctx, l.jitter()); err != nil {
 		<-l.slots
 		return err
 	}
@@ -60,15 +61,4 @@ func (l *Limiter) release() {
 		l.all.release()
 	}
 	<-l.slots
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

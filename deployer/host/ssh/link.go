@@ -16,7 +16,7 @@ const (
 	dialTimeout      = 10 * time.Second // TCP
 	handshakeTimeout = 10 * time.Second // version, keys and authentication
 	keepaliveEvery   = 5 * time.Second
-	keepaliveMisses  = 3
+	keepaliveMisses  = 2 // so that a dead peer is given up within 15 s
 )
 
 // A link is one connection, from its handshake to its loss.

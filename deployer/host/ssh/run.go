@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"sync"
 
 	"golang.org/x/crypto/ssh"
 
+	"github.com/fairlead-deploy/fairlead/deployer/abreast"
 	"github.com/fairlead-deploy/fairlead/release/operation"
 )
 
@@ -62,7 +62,7 @@ func run(ctx context.Context, s *ssh.Session, cmd Command) (int, error) {
 	if err := s.Start(cmd.Line); err != nil {
 		return 0, err
 	}
-	var wg sync.WaitGroup
+	var wg abreast.Group
 	defer wg.Wait()
 	sizing, cancel := context.WithCancel(ctx)
 	defer cancel()

@@ -9,6 +9,7 @@ package seen
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -55,11 +56,26 @@ type Host struct {
 
 // Proxy is the reverse proxy of a host.
 type Proxy struct {
-	Present bool   // a container of the name kamal-proxy exists
+	Present bool   // its container exists: kamal-proxy, or traefik
 	Running bool   //
 	Ours    bool   // it is Fairlead's own
 	Image   string // such as "basecamp/kamal-proxy:v0.9.2"
 	ID      string
+	// Rival is the container of another proxy, which runs in its place; "" is none.
+	Rival string
+}
+
+// Contested says that another proxy has the host, which a rollout never
+// replaces; "" where none does.
+func (p Proxy) Contested() string {
+	if p.Rival == "" {
+		return ""
+	}
+	kind := "traefik"
+	if p.Rival == kind {
+		kind = "fairlead"
+	}
+	return fmt.Sprintf("its proxy is the container %s, which a rollout never replaces, and deploy.yml wants another: `fairlead proxy use %s` replaces it", p.Rival, kind)
 }
 
 // Live is a route as the proxy lists it.

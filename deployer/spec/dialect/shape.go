@@ -8,7 +8,6 @@ import (
 // Shape adds to what Kamal 2's readers take what Translate takes before them,
 // and the names that only they know: flags of docker run, and the hooks.
 func Shape(root *schema.Shape, hooks []string) *schema.Shape {
-	const kamal1 = "Kamal 1's; read as Kamal 2's words."
 	text := func(why string) *schema.Shape { return &schema.Shape{Text: true, Old: why} }
 	old := func(why string, s *schema.Shape) *schema.Shape { s.Old = why; return s }
 	healthcheck := func() *schema.Shape {
@@ -33,7 +32,7 @@ func Shape(root *schema.Shape, hooks []string) *schema.Shape {
 		"stop_wait_time":   old("Kamal 1's; write stop_timeout and drain_timeout.", &schema.Shape{Duration: true}),
 		"run_directory":    text("Ignored, as in Kamal 2."),
 		"healthcheck":      healthcheck(),
-		"traefik": {Old: kamal1, Fields: map[string]*schema.Shape{"image": text(""), "host_port": {Number: true, Min: 1, Max: 65535},
+		"traefik": {Old: "Kamal 1's; with x-fairlead: {proxy: traefik} it is how Traefik runs, else it is read as Kamal 2's words.", Fields: map[string]*schema.Shape{"image": text(""), "host_port": {Number: true, Min: 1, Max: 65535},
 			"publish": {Bool: true}, "args": free(), "options": free(), "labels": free(), "env": {Any: &schema.Shape{Text: true, Item: anything, Any: anything}}}},
 	} {
 		root.Fields[key] = s

@@ -42,12 +42,11 @@ func (t *translator) routesByLabels() bool {
 // traefik translates Kamal 1's root traefik: to proxy.run, proxy.ssl_redirect
 // and x-fairlead.proxy.
 func (t *translator) traefik() {
+	if t.keptTraefik() {
+		return // it is read as it stands
+	}
 	f, ok := t.root.Take("traefik")
 	if !ok || t.value(f.Value).Absent() {
-		return
-	}
-	if t.keptTraefik() {
-		t.warn(f.Value, "not managed yet; what runs stays")
 		return
 	}
 	t.warn(f.Value, "Traefik is not started; its settings are read as the proxy's")

@@ -31,9 +31,11 @@ type Place string
 const (
 	// InContainer is a one-off container of the new version.
 	InContainer Place = "container"
-	// OnBuilder is where images are built.
+	// OnBuilder is where images are built: builder.remote, else the machine that
+	// Fairlead runs on.
 	OnBuilder Place = "builder"
-	// OnHost is the first server of the primary role itself.
+	// OnHost is the first server of the primary role itself; of hooks that
+	// rollouts do not run, each server in question.
 	OnHost Place = "host"
 	// OnDaemon is the machine that Fairlead runs on.
 	OnDaemon Place = "daemon"
@@ -49,29 +51,46 @@ type Options struct {
 
 // Names are Kamal 2.12's hooks, and two of Fairlead's own.
 func Names() []string {
-	return []string{"docker-setup", "pre-connect", "pre-build", "pre-deploy", "pre-app-boot",
-		"post-app-boot", "post-deploy", "pre-proxy-reboot", "post-proxy-reboot", "on-failure", "on-rollback"}
+	return []string{DockerSetup, "pre-connect", PreBuild, "pre-deploy", "pre-app-boot",
+		"post-app-boot", "post-deploy", PreProxyReboot, PostProxyReboot, "on-failure", "on-rollback"}
 }
 
-// Runs tells whether rollouts run a hook. The others come with what a rollout
-// does not do: setting up a host, building an image, restarting a proxy.
+// The hooks that come with what a rollout does not do.
+const (
+	DockerSetup     = "docker-setup"      // hosts are made ready
+	PreBuild        = "pre-build"         // an image is built
+	PreProxyReboot  = "pre-proxy-reboot"  // proxies are made anew
+	PostProxyReboot = "post-proxy-reboot" // they are there
+)
+
+// Runs tells whether rollouts run a hook.
 func Runs(name string) bool {
-	return !slices.Contains([]string{"docker-setup", "pre-build", "pre-proxy-reboot", "post-proxy-reboot"}, name)
+	return !slices.Contains([]string{DockerSetup, PreBuild, PreProxyReboot, PostProxyReboot}, name)
+}
+
+// Default is where a hook runs where nothing is said: in a container of the new
+// version, for only there do an app's own commands exist. Hooks of no version run
+// where Kamal runs them, on the machine that Fairlead runs on; commands of a
+// build, which are not written for Kamal, on the builder.
+func Default(name string, file bool) Place {
+	switch {
+	case Runs(name):
+		return InContainer
+	case name == PreBuild && !file:
+		return OnBuilder
+	}
+	return OnDaemon
 }
 
 // Read reads hooks written in the file: NAME: [commands], or NAME: {run: PLACE,
-// commands: […]}. A build hook runs on the builder, any other in a one-off
-// container of the new version: only there do an app's own commands exist.
+// commands: […]}.
 func Read(v schema.Value) []Hook {
 	var list []Hook
 	v.Each(func(name string, value schema.Value) {
 		if !known(v, name) {
 			return
 		}
-		h := Hook{Name: name, Run: InContainer}
-		if name == "pre-build" {
-			h.Run = OnBuilder
-		}
+		h := Hook{Name: name, Run: Default(name, false)}
 		if value.Kind() == schema.Map {
 			value.Object(schema.Fields{
 				"run":      func(v schema.Value) { h.Run = place(v) },

@@ -30,9 +30,6 @@ type Source struct {
 	Bytes []byte
 	// Templates evaluates the placeholders; nil where there are none.
 	Templates Templates
-	// Repeatable are root keys that may be written twice: they are merged,
-	// with a warning.
-	Repeatable []string
 }
 
 // Check refuses a file that breaks the limits, is not UTF-8, or has characters
@@ -209,7 +206,8 @@ func (c *converter) mapping(n *Node, y *yaml.Node, depth int) {
 		key := c.key(k)
 		value := c.convert(v, Join(n.Path, key), depth+1)
 		if at, twice := first[key]; twice {
-			c.repeated(n, k, key, at, value)
+			// Kamal's parser takes the last one in silence.
+			c.fail(k, Join(n.Path, key), "merge them or remove one", "written already at line %d", at.Line)
 			continue
 		}
 		first[key] = c.at(k)
@@ -235,37 +233,6 @@ func (c *converter) key(k *yaml.Node) string {
 		b.WriteString(expanded)
 	}
 	return b.String()
-}
-
-// repeated handles a key that is written again. Kamal's parser takes the last
-// one in silence; an author meant both or made a mistake.
-func (c *converter) repeated(n *Node, k *yaml.Node, key string, first Position, again *Node) {
-	if n.Path == "" && slices.Contains(c.Repeatable, key) {
-		c.report.Warn(Warning{Position: c.at(k), Path: key, Message: fmt.Sprintf(
-			"written already at line %d; both are merged (Kamal takes only this one)", first.Line)})
-		n.Set(key, join(n.Get(key), again))
-		return
-	}
-	c.fail(k, Join(n.Path, key), "merge them or remove one", "written already at line %d", first.Line)
-}
-
-// join merges as Merge does but puts lists one after the other.
-func join(a, b *Node) *Node {
-	switch {
-	case a.Kind == List && b.Kind == List:
-		return NewList(slices.Concat(a.Items, b.Items), a)
-	case a.Kind != Map || b.Kind != Map:
-		return b
-	}
-	out := *a
-	out.Fields, out.byKey = slices.Clone(a.Fields), nil
-	for _, f := range b.Fields {
-		if old := out.Get(f.Key); old != nil {
-			f.Value = join(old, f.Value)
-		}
-		out.Set(f.Key, f.Value)
-	}
-	return &out
 }
 
 func (c *converter) mergeKey(n, from *Node) {

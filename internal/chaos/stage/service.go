@@ -56,6 +56,9 @@ type Service struct {
 	// Settings are those of the repository in fairlead.yml, Operator those of
 	// its root. Start writes them.
 	Settings, Operator YAML
+	// Secrets are what its daemon knows and nobody may find: CANARY, which File's
+	// containers get, and the messages' key.
+	Secrets map[string]string
 }
 
 // New prepares a service; nothing runs yet. At the end of the test its daemon
@@ -73,9 +76,12 @@ func New(t testing.TB, stage *Stage, prefix string, hosts []*fleet.Host) *Servic
 	s.Inbox, err = actor.OpenInbox(s.Key)
 	s.Do(err)
 	s.Write("hook-secret", s.Key)
+	s.Secrets = map[string]string{"CANARY": actor.Canary(), "the messages' key": s.Key}
 	s.Write("secrets", "PLAIN=nothing to hide\n")
+	s.Do(os.Mkdir(s.Path("vault"), 0o700))
+	s.Write("vault/CANARY", s.Secrets["CANARY"])
 	f := stage.Fleet
-	s.Settings = YAML{"url": s.Remote.HTTP, "branch": "main", "poll": "1s", "secrets": "{ file: " + s.Path("secrets") + " }"}
+	s.Settings = YAML{"url": s.Remote.HTTP, "branch": "main", "poll": "1s", "secrets": "{ file: " + s.Path("secrets") + ", dir: " + s.Path("vault") + " }"}
 	s.Operator = YAML{
 		"ssh":        "{ key: " + f.Key + ", known_hosts: " + f.KnownHosts + ", user: root }",
 		"registries": `{ "` + f.Registry + `": { insecure: true } }`,
@@ -93,6 +99,7 @@ func (s *Service) end() {
 	if err := errors.Join(s.Daemon.Stop(), s.Inbox.Err(), s.Inbox.Close()); err != nil {
 		s.Error(err)
 	}
+	s.search(ctx)
 	if s.Failed() {
 		s.Log("what was told:\n" + s.said() + "\nthe end of the daemon's log:\n" + s.Daemon.LastLines())
 	}
@@ -104,6 +111,24 @@ func (s *Service) end() {
 		if err != nil {
 			s.Error(err)
 		}
+	}
+}
+
+// search fails the test where somebody could find a secret.
+func (s *Service) search(ctx context.Context) {
+	found, err := actor.Left(s.Operator["data_dir"], s.Daemon.Log, s.Inbox, s.Secrets)
+	if err != nil {
+		s.Error(err)
+	}
+	for _, h := range s.Hosts {
+		kept, err := actor.Kept(ctx, h.Name, h, s.Secrets)
+		if err != nil {
+			s.Error(err)
+		}
+		found = append(found, kept...)
+	}
+	for _, leak := range found {
+		s.Error(leak)
 	}
 }
 
@@ -155,6 +180,7 @@ func (s *Service) File(version string) YAML {
 		"image":          s.Lane + ":" + version,
 		"registry":       "{ server: " + s.Stage.Fleet.Registry + " }",
 		"servers":        "{ web: [" + strings.Join(addresses, ", ") + "] }",
+		"env":            "{ secret: [CANARY] }",
 		"proxy":          "{ host: " + s.Host() + ", app_port: 80, healthcheck: { path: /up, interval: 1, timeout: 2 } }",
 		"deploy_timeout": "20",
 		"drain_timeout":  "10",

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/fairlead-deploy/fairlead/internal/fleet"
 )
 
 // Daemon is `fairlead watch` as a process: the real program.
@@ -34,13 +36,7 @@ const stopTime = 30 * time.Second
 // Build makes the program in dir as `make build` does, and returns its path.
 func Build(ctx context.Context, dir, version string) (string, error) {
 	program := filepath.Join(dir, "fairlead")
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags=-s -w -X main.version="+version,
-		"-o", program, "github.com/fairlead-deploy/fairlead/cmd/fairlead")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build fairlead: %w\n%s", err, out)
-	}
-	return program, nil
+	return program, fleet.Compile(ctx, "github.com/fairlead-deploy/fairlead/cmd/fairlead", program, "-X main.version="+version)
 }
 
 // NewSecret makes a secret to sign with.

@@ -27,6 +27,7 @@ type Inbox struct {
 
 	mu     sync.Mutex
 	events []release.Event
+	whole  []byte // of all messages, with their headers
 	bad    error
 	news   chan struct{} // closed and replaced when something came
 }
@@ -65,6 +66,7 @@ func (in *Inbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
+	in.whole = fmt.Append(in.whole, r.Header, "\n", string(body), "\n")
 	if err != nil {
 		in.bad = fmt.Errorf("the webhook was not as promised: %w", err)
 		w.WriteHeader(http.StatusBadRequest)
@@ -112,6 +114,13 @@ func (in *Inbox) Events() []release.Event {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	return slices.Clone(in.events)
+}
+
+// Whole is all that came, with its headers, one message after the other.
+func (in *Inbox) Whole() []byte {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	return slices.Clone(in.whole)
 }
 
 // Err is not nil when a message was not as promised.

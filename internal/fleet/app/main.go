@@ -5,9 +5,11 @@
 //	BIND=127.0.0.1     at this address only
 //	VERSION=v1         what /version answers
 //	MODE=worker        no port at all; a line per second on standard output
+//	MODE=front         a reverse proxy that finds its backend by docker labels
 //	BOOT_DELAY=3s      it listens only after this time
 //	HEALTH=ok          what /up does: ok, fail (500), flap (every second request
 //	                   fails), hang (no answer), redirect (302 to /version)
+//	NEEDS=/state/db    /up is this file, and fails where it is gone
 //	SICK_AFTER=4s      /up fails from this time on, while the other pages answer
 //	EXIT=3             it ends at once with this code
 //	DIE_AFTER=5s       it ends with code 7 after this time
@@ -17,6 +19,7 @@
 //
 // `app health [PATH]` asks the running one and exits 0 or 1, for HEALTHCHECK.
 // `app task FOR CODE [WORDS]` is a program that ends by itself.
+// `app cat PATH` prints a file, byte for byte.
 // `app typed` says whether it is on a terminal, and repeats what is typed.
 // Called by the name rails it knows some of Rails' words: `rails jobs:…` is a
 // worker, `rails server` the web server, and any other (`rails db:migrate`) is
@@ -51,6 +54,9 @@ func main() {
 	if len(args) > 1 && args[0] == "task" {
 		os.Exit(task(args[1:]))
 	}
+	if len(args) == 2 && args[0] == "cat" {
+		os.Exit(cat(args[1]))
+	}
 	mode := os.Getenv("MODE")
 	if filepath.Base(os.Args[0]) == "rails" && len(args) > 0 {
 		switch {
@@ -75,6 +81,10 @@ func run(mode string) (code int, err error) {
 	if err != nil {
 		return 2, err
 	}
+	handler := routes(k)
+	if mode == "front" {
+		handler = front()
+	}
 	fmt.Printf("app %s booting\n", k.version)
 	if k.exit != 0 {
 		return k.exit, fmt.Errorf("told to end with code %d", k.exit)
@@ -96,7 +106,7 @@ func run(mode string) (code int, err error) {
 		return 0, nil
 	}
 	failed := make(chan error, 1)
-	srv := &http.Server{Addr: k.bind + ":" + k.port, Handler: routes(k), ReadHeaderTimeout: 10 * time.Second}
+	srv := &http.Server{Addr: k.bind + ":" + k.port, Handler: handler, ReadHeaderTimeout: 10 * time.Second}
 	if k.worker {
 		go work(k)
 	} else {
@@ -141,6 +151,7 @@ type knobs struct {
 	worker, ignoreTerm          bool
 	bootDelay, dieAfter, drain  time.Duration
 	sickAfter                   time.Duration
+	needs                       string
 	exit, eatMB                 int
 }
 
@@ -163,7 +174,7 @@ func knobsFrom(env func(string) string) (knobs, error) {
 		return n
 	}
 	k := knobs{
-		port: or("PORT", "80"), bind: env("BIND"), version: or("VERSION", "unknown"), health: or("HEALTH", "ok"),
+		port: or("PORT", "80"), bind: env("BIND"), needs: env("NEEDS"), version: or("VERSION", "unknown"), health: or("HEALTH", "ok"),
 		ignoreTerm: env("IGNORE_TERM") != "",
 		bootDelay:  duration("BOOT_DELAY", "0s"), dieAfter: duration("DIE_AFTER", "0s"), drain: duration("DRAIN", "30s"),
 		sickAfter: duration("SICK_AFTER", "0s"), exit: number("EXIT"), eatMB: number("EAT_MB"),

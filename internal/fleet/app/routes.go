@@ -35,7 +35,7 @@ func routes(k knobs) http.Handler {
 	host, _ := os.Hostname() // shown only
 	say("GET /version", k.version)
 	say("GET /{$}", "Hello from "+k.version+" on "+host)
-	health := up(k.health, k.sickAfter)
+	health := up(k)
 	mux.Handle("GET /up", health)
 	mux.Handle("GET /health", health)
 	mux.HandleFunc("GET /slow", slow(k.version))
@@ -61,17 +61,19 @@ func routes(k knobs) http.Handler {
 }
 
 // up is the health check, well or badly behaved.
-func up(health string, sickAfter time.Duration) http.Handler {
+func up(k knobs) http.Handler {
 	var asked atomic.Int64
 	began := time.Now()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch n := asked.Add(1); {
-		case sickAfter > 0 && time.Since(began) > sickAfter, health == "fail", health == "flap" && n%2 == 0:
+		case k.sickAfter > 0 && time.Since(began) > k.sickAfter, k.health == "fail", k.health == "flap" && n%2 == 0:
 			http.Error(w, "told to be unhealthy", http.StatusInternalServerError)
-		case health == "hang":
+		case k.health == "hang":
 			<-r.Context().Done()
-		case health == "redirect":
+		case k.health == "redirect":
 			http.Redirect(w, r, "/version", http.StatusFound)
+		case k.needs != "":
+			http.ServeFile(w, r, k.needs)
 		default:
 			fmt.Fprintln(w, "OK")
 		}

@@ -57,9 +57,9 @@ func Engine(t testing.TB) *docker.Engine {
 
 // Binary is a program.Binary for the architecture of this machine: the part of
 // fairlead that runs on hosts.
-func Binary(string) (binary, roots []byte, err error) {
-	binary, err = build()
-	return binary, []byte("no roots"), err
+func Binary(string) (binary program.Content, roots []byte, err error) {
+	text, err := build()
+	return program.Bytes(text), []byte("no roots"), err
 }
 
 var build = sync.OnceValues(func() ([]byte, error) {

@@ -198,6 +198,11 @@ func (s *Server) serve(conn net.Conn) {
 		}
 		return nil, nil
 	}}
+	config.AuthLogCallback = func(_ ssh.ConnMetadata, _ string, err error) { // before the client knows
+		if err == nil {
+			s.Logins.Add(1)
+		}
+	}
 	s.mu.Lock()
 	config.AddHostKey(s.hostKey)
 	s.mu.Unlock()
@@ -211,7 +216,6 @@ func (s *Server) serve(conn net.Conn) {
 	if err != nil {
 		return
 	}
-	s.Logins.Add(1)
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer c.Close()

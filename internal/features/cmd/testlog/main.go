@@ -129,9 +129,27 @@ func (l *log) add(e event) {
 		}
 		l.end(n, e)
 	case "fail":
+		l.unended(n)
 		l.failed = append(l.failed, n)
 		l.end(n, e)
 	}
+}
+
+// unended counts the tests that were under way when their package's process
+// died as failed: what a panic or the system said last is in their output.
+func (l *log) unended(n name) {
+	if n.test != "" {
+		return
+	}
+	var cut []name
+	for o := range l.output {
+		if o.pkg == n.pkg && o.test != "" && !slices.Contains(l.failed, o) && !slices.Contains(l.skipped, o) {
+			cut = append(cut, o)
+		}
+	}
+	slices.SortFunc(cut, func(a, b name) int { return strings.Compare(a.test, b.test) })
+	l.failed = append(l.failed, cut...)
+	l.tests += len(cut)
 }
 
 // end prints a package's last line, and forgets the output of what passed.

@@ -65,6 +65,22 @@ func TestFailuresAreToldAfterThePackagesAndBeforeTheSummary(t *testing.T) {
 	}
 }
 
+func TestWhatAProcessSaidAsItDiedIsTold(t *testing.T) {
+	events := sample(t, map[string]string{
+		"a/a_test.go": "package a\n\nimport (\n\t\"os\"\n\t\"testing\"\n)\n\nfunc TestDies(t *testing.T) {\n\tos.Stderr.WriteString(\"last words\\n\")\n\tos.Exit(3)\n}\n",
+		"b/b_test.go": "package b\n\nimport \"testing\"\n\nfunc TestBad(t *testing.T) {\n\tgo func() { panic(\"far away\") }()\n\tselect {}\n}\n",
+	})
+	var out bytes.Buffer
+	if err := run(bytes.NewReader(events), &out, ""); !errors.Is(err, errFailed) {
+		t.Errorf("got %v", err)
+	}
+	for _, want := range []string{"TestDies\nlast words\n", "TestBad\npanic: far away\n", "2 tests, 2 failed"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is not in\n%s", want, out.String())
+		}
+	}
+}
+
 func TestAPromiseWhoseTestDidNotRunFails(t *testing.T) {
 	table := filepath.Join(t.TempDir(), "features.md")
 	if err := os.WriteFile(table, []byte("| promise | shown by |\n|---|---|\n| x | `a.TestX`, `a.TestY` |\n"), 0o644); err != nil {

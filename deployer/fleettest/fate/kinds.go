@@ -1,4 +1,4 @@
-package fleettest
+package fate
 
 import "strings"
 
@@ -12,10 +12,10 @@ func Kinds() []string {
 	}
 }
 
-// Kind returns of which kind an effect is, "" for one that Kinds does not know.
-func (e Effect) Kind() string {
+// KindOf returns of which kind a call is, "" for one that Kinds does not know.
+func KindOf(call string) string {
 	for _, k := range Kinds() {
-		if strings.HasPrefix(e.Call, k) {
+		if strings.HasPrefix(call, k) {
 			return strings.TrimSpace(k)
 		}
 	}
