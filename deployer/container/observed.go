@@ -120,6 +120,10 @@ type State struct {
 	RestartCount int           // restarts by the restart policy
 }
 
+// Killed is the exit code of a process that SIGKILL ended (128 + 9, as shells
+// have it): an engine's or a person's doing, or want of memory.
+const Killed = 137
+
 // Ending is how a container's process ended.
 type Ending struct {
 	ExitCode  int

@@ -130,7 +130,7 @@ func (h *Host) state(b *box) container.State {
 	if n == 0 {
 		return s
 	}
-	s.ExitCode, s.OOMKilled = app.ExitCode, app.OOM
+	s.ExitCode, s.OOMKilled = app.ExitCode, app.OOM && !app.LateOOM
 	if b.spec.Restart.Policy == "" || b.spec.Restart.Policy == "no" {
 		s.Status = container.Exited
 		return s

@@ -17,9 +17,10 @@ import (
 type Engine interface {
 	Inspect(ctx context.Context, idOrName string) (container.Observed, error)
 	Logs(ctx context.Context, id string, tail int) ([]string, error)
-	// LastEnd tells how a container that runs again ended; ok is false where
-	// that is not known any more.
-	LastEnd(ctx context.Context, id string, before time.Time) (end container.Ending, ok bool, err error)
+	// LastEnd tells how a container's process ended that finished at an
+	// instant: of one that runs again, or that may be found to have been out of
+	// memory a moment later. ok is false where that is not known any more.
+	LastEnd(ctx context.Context, id string, finished time.Time) (end container.Ending, ok bool, err error)
 	// Redial fails where the engine takes no new connection.
 	Redial(ctx context.Context) error
 }
@@ -282,8 +283,9 @@ func withLogs(ctx context.Context, e Engine, v *Error, c container.Observed, t *
 	if t != nil {
 		v.Probes = t.list()
 	}
-	if v.again {
-		if end, ok, err := e.LastEnd(ctx, c.ID, c.State.StartedAt); err == nil && ok {
+	killed := v.ExitCode == container.Killed && !v.OOMKilled && c.Spec.Resources.Memory > 0
+	if v.again || killed {
+		if end, ok, err := e.LastEnd(ctx, c.ID, c.State.FinishedAt); err == nil && ok {
 			v.ended(end)
 		}
 	}

@@ -21,6 +21,8 @@ type App struct {
 	// ExitCode and OOM say how it ends.
 	ExitCode int
 	OOM      bool
+	// LateOOM: inspect does not tell that it was OOM, events do.
+	LateOOM bool
 	// Fails is the share of requests that it answers with an error, 0 to 1.
 	Fails float64
 	// Assets are the files that its image has below AssetPath.

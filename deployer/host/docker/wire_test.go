@@ -151,3 +151,46 @@ func TestARelativeFolderIsNotTakenForAVolume(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The stream goes on beyond what is told here, as that of an engine whose
+// clock has not yet come to `until`; an end that is known waits for nothing.
+func TestAnEndForWantOfMemoryIsSeenThoughTheEngineTellsItLate(t *testing.T) {
+	finished := time.Unix(1700000000, 500)
+	oom := func(after time.Duration) string {
+		return fmt.Sprintf(`{"Type":"container","Action":"oom","timeNano":%d}`, finished.Add(after).UnixNano())
+	}
+	die := func(after time.Duration, code int) string {
+		return fmt.Sprintf(`{"Type":"container","Action":"die","Actor":{"Attributes":{"exitCode":"%d"}},"timeNano":%d}`, code, finished.Add(after).UnixNano())
+	}
+	for name, c := range map[string]struct {
+		events  []string
+		ended   bool // the engine ends the stream: until has come
+		want    container.Ending
+		unknown bool
+	}{
+		"before it":                        {events: []string{oom(-time.Millisecond), die(0, 137)}, want: container.Ending{ExitCode: 137, OOMKilled: true}},
+		"after it":                         {events: []string{die(time.Microsecond, 137), oom(400 * time.Millisecond)}, want: container.Ending{ExitCode: 137, OOMKilled: true}},
+		"never":                            {events: []string{die(0, 137)}, ended: true, want: container.Ending{ExitCode: 137}},
+		"of an end before":                 {events: []string{oom(-time.Minute), die(-time.Minute, 137), die(0, 3)}, want: container.Ending{ExitCode: 3}},
+		"after an end that came after":     {events: []string{die(0, 137), die(time.Millisecond, 1)}, ended: true, want: container.Ending{ExitCode: 137}},
+		"though the engine forgot the end": {ended: true, unknown: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := wire(t, "1.41", func(w http.ResponseWriter, r *http.Request) {
+				if until := r.URL.Query().Get("until"); until != "1700000001.000000500" {
+					t.Errorf("asked for what came until %s", until)
+				}
+				for _, event := range c.events {
+					_, _ = io.WriteString(w, event+"\n")
+				}
+				if _ = http.NewResponseController(w).Flush(); !c.ended {
+					<-r.Context().Done()
+				}
+			})
+			end, ok, err := e.LastEnd(t.Context(), "c1", finished)
+			if err != nil || ok == c.unknown || end != c.want {
+				t.Errorf("it ended %+v (%t, %v), want %+v", end, ok, err, c.want)
+			}
+		})
+	}
+}
