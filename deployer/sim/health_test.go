@@ -109,7 +109,7 @@ func TestTheVerdictOnANewContainer(t *testing.T) {
 		"redirects":                                {app: fleettest.App{Status: 301}, health: http, verdict: "GET :3000/up: 301", within: 32 * time.Second},
 		"exits":                                    {app: fleettest.App{CrashAfter: time.Second, ExitCode: 3}, health: plain, verdict: "exited with code 3", within: 3 * time.Second},
 		"is out of memory":                         {app: fleettest.App{CrashAfter: time.Second, ExitCode: 137, OOM: true}, health: plain, verdict: "out of memory", within: 3 * time.Second},
-		"is told to be out of memory a bit late":   {app: fleettest.App{CrashAfter: time.Second, ExitCode: 137, OOM: true, LateOOM: true}, health: plain, verdict: "out of memory", within: 4 * time.Second},
+		"is told to be out of memory a bit late":   {app: fleettest.App{CrashAfter: 4 * time.Second, ExitCode: 137, OOM: true, LateOOM: true}, health: plain, verdict: "out of memory", within: 7 * time.Second},
 		"runs without a check until it is ready":   {app: fleettest.App{}, health: plain, within: 9 * time.Second},
 		"once restarted, days ago, and works":      {app: fleettest.App{CrashAfter: 47 * time.Hour}, health: http, age: 48 * time.Hour, within: time.Second},
 		"restarts for ever, though it was not new": {app: fleettest.App{CrashAfter: 3 * time.Second, ExitCode: 1}, health: plain, age: time.Hour, verdict: "exited with code 1", within: 4 * time.Second},
