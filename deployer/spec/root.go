@@ -46,10 +46,22 @@ func (l *loader) readRoot() {
 	l.readAccessories(l.root.Get("accessories"))
 	l.readXAccessories(l.root.Get("x-fairlead").Get("accessories"))
 	d.HookFiles = hooks.Files(l.fsys, d.HooksPath)
+	l.readErrorPages()
+}
+
+func (l *loader) readErrorPages() {
+	d := l.d
 	var problems []error
 	d.ErrorPages, problems = errorpages.Read(l.fsys, d.ErrorPagesPath)
 	for _, p := range problems {
 		l.report.Warn(Warning{Position: d.positions["error_pages_path"], Path: "error_pages_path", Message: p.Error()})
+	}
+	if run, kind := d.Proxy.Run, d.XFairlead.Proxy.Kind; kind != "fairlead" && (kind != "" || run.Registry+run.Repository+run.Version != "") {
+		return // another proxy, whose pages may be programs
+	}
+	for _, e := range errorpages.Refused(d.ErrorPages) {
+		l.report.Keep(e.File, []byte(d.ErrorPages[e.File]))
+		l.report.Fail(e)
 	}
 }
 

@@ -23,7 +23,8 @@ func rules() []rule {
 		{"daemon", append([]string{"watcher", "deployer", "notify", "server", "proxy", "internal/systemd"}, room...)},
 
 		{"watcher", room},
-		{"deployer/route", append([]string{"deployer", "proxy/control"}, room...)}, // speaks to our own proxy's socket
+		{"deployer/route", append([]string{"deployer", "proxy/control"}, room...)},   // speaks to our own proxy's socket
+		{"deployer/spec/errorpages", []string{"deployer/spec/schema", "proxy/page"}}, // the language of our own proxy's pages
 		{"deployer", room},
 		{"notify", room},
 		{"server", room},

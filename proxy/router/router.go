@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/fairlead-deploy/fairlead/proxy/control"
+	"github.com/fairlead-deploy/fairlead/proxy/page"
 	"github.com/fairlead-deploy/fairlead/proxy/state"
 )
 
@@ -62,16 +63,16 @@ type Router struct {
 	mu      sync.Mutex // one change at a time from reading the table to storing the next
 	lanes   lanes
 	buffers bufferPool
-	page    *errorPage // for errors of services that have none of their own
+	page    *page.Page // for errors of services that have none of their own
 }
 
 // New returns a Router without services.
 func New(config Config) *Router {
-	page, err := parsePage(builtinPage)
+	builtin, err := page.Parse(builtinPage)
 	if err != nil {
 		panic("the built-in page: " + err.Error())
 	}
-	r := &Router{config: config, page: page}
+	r := &Router{config: config, page: builtin}
 	r.table.Store(newTable(nil))
 	return r
 }

@@ -1,8 +1,9 @@
 // Package errorpages reads a service's own error pages (error_pages_path) from
 // the files of its repository.
 //
-// Lives here: which files are pages, and how large they may be. May not live
-// here: how they reach a host (deployer/plan), and how a proxy shows them.
+// Lives here: which files are pages, how large they may be, and what Fairlead's
+// own proxy would refuse. May not live here: how they reach a host
+// (deployer/plan), the language of a page (proxy/page), and how one is shown.
 package errorpages
 
 import (
@@ -10,8 +11,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path"
+	"slices"
 	"strconv"
+
+	"github.com/fairlead-deploy/fairlead/deployer/spec/schema"
+	"github.com/fairlead-deploy/fairlead/proxy/page"
 )
 
 // Bounds in bytes: of one page, and of all together, which are kept with each
@@ -47,6 +53,22 @@ func Read(fsys fs.FS, folder string) (pages map[string]string, problems []error)
 		problems = append(problems, errors.New("no page such as 404.html or 5xx.html is there"))
 	}
 	return pages, problems
+}
+
+// Refused are the mistakes of pages that Fairlead's own proxy does not take, so
+// that a plan tells of them and not the rollout's last step.
+func Refused(pages map[string]string) (all []*schema.Error) {
+	for _, at := range slices.Sorted(maps.Keys(pages)) {
+		_, err := page.Parse(pages[at])
+		var e *page.Error
+		if errors.As(err, &e) {
+			all = append(all, &schema.Error{
+				Position: schema.Position{File: at, Line: e.Line, Column: e.Column}, Path: "error_pages_path", Message: e.Problem,
+				Hint: e.Hint + "; where kamal-proxy itself serves, write `x-fairlead: { proxy: kamal-proxy }`",
+			})
+		}
+	}
+	return all
 }
 
 // names are the files that are looked for: a page for each status of the IANA's
