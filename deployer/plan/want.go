@@ -123,15 +123,15 @@ func unitOf(d *spec.Deploy, in Inputs, role spec.Role, host spec.HostEntry, repl
 		identity[LabelReplica] = strconv.Itoa(replica + 1)
 	}
 	maps.Copy(u.Spec.Labels, identity)
-	if traefik.Keeps(d) {
-		u.Spec.Labels[traefik.LabelEnable] = "false" // it is told of containers when they are switched to
-	}
 	errs := []error{err, volumes(&u.Spec, d.Volumes, in.Home[host.Address]), restartPolicy(&u.Spec, role.Restart)}
 	if slices.ContainsFunc(role.Options["network"], isMode) {
 		u.Spec.Network = "" // a mode takes the place of a network
 	}
 	if err := container.ApplyOptions(&u.Spec, role.Options); err != nil {
 		errs = append(errs, fmt.Errorf("servers.%s.options: %w", role.Name, err))
+	}
+	if traefik.Keeps(d) {
+		traefik.Hide(u.Spec.Labels) // after the options, which may have labels, too
 	}
 	if err := identityKept(u.Spec.Labels, identity, role.Name); err != nil {
 		errs = append(errs, err)

@@ -9,9 +9,17 @@ import (
 	words "github.com/fairlead-deploy/fairlead/deployer/spec/traefik"
 )
 
-// LabelEnable keeps Traefik from reading a container's labels by itself, which
-// it would do from the container's start on.
-const LabelEnable = "traefik.enable"
+// enable keeps Traefik from reading a container's labels by itself, which it
+// would do from the container's start on.
+const enable = "traefik.enable"
+
+// Hide keeps a container of the service from Traefik, which is told of it when
+// it is switched to. Whatever the file says of that goes: Traefik reads labels
+// in any case.
+func Hide(labels map[string]string) {
+	maps.DeleteFunc(labels, func(key, _ string) bool { return strings.EqualFold(key, enable) })
+	labels[enable] = "false"
+}
 
 // Labels are those of a container that its service's file passes on.
 func Labels(all map[string]string) map[string]string {

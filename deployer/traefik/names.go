@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fairlead-deploy/fairlead/deployer/container"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
 )
 
@@ -106,7 +107,9 @@ func Reserved(labels map[string]string) error {
 func reserved(d *spec.Deploy) error {
 	errs := []error{in("traefik", Reserved(d.Traefik.Labels))}
 	for _, r := range d.Roles {
-		errs = append(errs, in("servers."+r.Name, Reserved(r.Labels)))
+		var made container.Spec
+		_ = container.ApplyOptions(&made, map[string][]string{"label": r.Options["label"]}) // what is wrong there is told by who makes containers
+		errs = append(errs, in("servers."+r.Name, Reserved(r.Labels)), in("servers."+r.Name+".options", Reserved(made.Labels)))
 	}
 	for _, acc := range d.Accessories {
 		errs = append(errs, in("accessories."+acc.Name, Reserved(acc.Labels)))

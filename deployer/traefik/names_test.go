@@ -122,9 +122,10 @@ func TestNoLabelIsAtFairleadsEntrypointOrGoesBeforeItsQuestions(t *testing.T) {
 func TestAFileWhoseLabelsNameFairleadsEntrypointIsRefused(t *testing.T) {
 	const label = `labels: {traefik.http.routers.r.entrypoints: "web, Fairlead"}`
 	for where, yaml := range map[string]string{
-		"servers.web":      label,
-		"accessories.side": "accessories: {side: {image: x, host: a, " + label + "}}",
-		"traefik":          "traefik: {" + label + "}",
+		"servers.web":         label,
+		"servers.web.options": `servers: {web: {hosts: [a], options: {label: [team=shop, "traefik.http.routers.r.entrypoints=fairlead"]}}}`,
+		"accessories.side":    "accessories: {side: {image: x, host: a, " + label + "}}",
+		"traefik":             "traefik: {" + label + "}",
 	} {
 		_, err := traefik.Spec(load(t, yaml), nil)
 		want := where + ": label traefik.http.routers.r.entrypoints names the entrypoint fairlead, by which Fairlead alone asks Traefik; name one of yours"

@@ -23,7 +23,10 @@ func load(t *testing.T, more string) *spec.Deploy {
 	if !strings.Contains(more, "x-fairlead:") {
 		more += "\nx-fairlead: {proxy: traefik}"
 	}
-	d, _, err := spec.Load(fstest.MapFS{"deploy.yml": {Data: []byte("service: shop\nimage: acme/shop\nservers: {web: [a]}\n" + more)}}, spec.Options{})
+	if !strings.Contains(more, "servers:") {
+		more += "\nservers: {web: [a]}"
+	}
+	d, _, err := spec.Load(fstest.MapFS{"deploy.yml": {Data: []byte("service: shop\nimage: acme/shop\n" + more)}}, spec.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}

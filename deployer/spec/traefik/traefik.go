@@ -105,6 +105,7 @@ func Look(root schema.Value) {
 	each(root.Get("servers"), func(_ string, role schema.Value) {
 		proxy(role.Get("proxy"))
 		labels(role.Get("labels"))
+		options(role.Get("options"))
 	})
 	each(root.Get("accessories"), func(_ string, a schema.Value) { proxy(a.Get("proxy")) })
 	each(root.Get("x-fairlead").Get("roles"), func(_ string, role schema.Value) {
@@ -149,9 +150,37 @@ func labels(v schema.Value) {
 	if v.Kind() != schema.Map {
 		return
 	}
-	v.Each(func(key string, _ schema.Value) {
-		if why := Idle(key); why != "" {
-			v.AtKey(key).Warn("%s", why)
+	v.Each(func(key string, value schema.Value) {
+		if value.Kind() == schema.Scalar { // all else is refused as a label
+			told(v.AtKey(key), key, value.Plain())
 		}
 	})
+}
+
+// options looks at the labels that a role has by its options.
+func options(v schema.Value) {
+	if v.Kind() != schema.Map || v.Get("label").Absent() {
+		return
+	}
+	for _, item := range v.Get("label").Items() {
+		if item.Kind() == schema.Scalar {
+			key, value, _ := strings.Cut(item.Plain(), "=")
+			told(item, key, value)
+		}
+	}
+}
+
+// told says of a label what comes of it.
+func told(at schema.Value, key, value string) {
+	if why := Idle(key); why != "" {
+		at.Warn("%s", why)
+		return
+	}
+	if problem, hint := Wrong(key, value); problem != "" {
+		at.Fail(hint, "%s", problem)
+		return
+	}
+	if Unknown(key) {
+		at.Warn("Traefik's documentation has no such label: one that it does not know keeps it from taking up any change of any service")
+	}
 }
