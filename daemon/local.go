@@ -47,7 +47,6 @@ type Local struct {
 	revision release.Revision
 	files    fs.FS
 	dirty    []string
-	notes    []string
 	store    *store.Store
 	pool     *host.Pool
 	ways     approach.Ways
@@ -153,7 +152,6 @@ func (l *Local) connections(ctx context.Context, conf *config.Config, jitter fun
 		return nil, err
 	}
 	shared.Identity.KnownHosts = append(shared.Identity.KnownHosts, conf.SSH.KnownHosts...)
-	l.notes = append(l.notes, u.Notes()...)
 	return host.NewPool(shared, l.o.Log), nil
 }
 
@@ -202,12 +200,14 @@ func (l *Local) Close() error {
 // Revision is the commit that is checked out; its repository is the service.
 func (l *Local) Revision() release.Revision { return l.revision }
 
-// Notes are what a person should know first: files that are not as committed,
-// keys that cannot be used.
-func (l *Local) Notes() []string {
-	notes := append([]string(nil), l.notes...)
+// Notes are what a person should know: files that are not as committed, keys
+// that cannot be used. More come behind them as hosts are reached.
+func (l *Local) Notes() (notes []string) {
 	if len(l.dirty) > 0 {
 		notes = append(notes, fmt.Sprintf("%s is not as in %s; it is used as it lies here", strings.Join(l.dirty, ", "), l.revision.Short()))
+	}
+	if l.ways.Person != nil {
+		notes = append(notes, l.ways.Person.Notes()...)
 	}
 	return notes
 }

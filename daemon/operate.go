@@ -123,7 +123,7 @@ func OpenByHand(ctx context.Context, c *Checkout, o LocalOptions) (*ByHand, erro
 	return b, nil
 }
 
-// Notes are what a person should know first, such as keys that cannot be used.
+// Notes are what a person should know, as Local.Notes.
 func (b *ByHand) Notes() []string { return b.local.Notes() }
 
 // Close ends all connections.

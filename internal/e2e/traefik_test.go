@@ -75,6 +75,7 @@ func TestTraefikIsBootedAsItsBlockSaysAndGetsContainersAtTheirSwitch(t *testing.
 		}
 	}
 	s.says(0, "nothing to do", "plan")
+	s.says(0, "Traefik runs ("+shared.fleet.Registry+"/library/traefik:v3.7) and reads 1 route", "doctor")
 
 	same, err := s.hosts[0].Docker(t.Context(), "inspect", "--format", "{{.Id}} {{.State.StartedAt}}", "traefik")
 	s.do(err)

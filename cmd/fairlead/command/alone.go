@@ -39,10 +39,31 @@ func AddLocalFlags(cmd *cobra.Command) LocalFlags {
 type Alone struct {
 	*daemon.Local
 	checkout *daemon.Checkout
+	notes    notes
 }
 
 // Close ends its connections.
-func (a *Alone) Close() error { return errors.Join(a.Local.Close(), a.checkout.Close()) }
+func (a *Alone) Close() error {
+	a.notes.tell()
+	return errors.Join(a.Local.Close(), a.checkout.Close())
+}
+
+// notes are what a person is told beside the answer, once each.
+type notes struct {
+	cmd  *cobra.Command
+	all  func() []string // gets longer
+	told int
+}
+
+// tell tells of those that are new: at the beginning, and at the end of what
+// turned up when hosts were reached.
+func (n *notes) tell() {
+	all := n.all()
+	for _, note := range all[n.told:] {
+		Warn(n.cmd, "%s", note)
+	}
+	n.told = len(all)
+}
 
 // Open prepares to work without a daemon.
 func (f LocalFlags) Open(cmd *cobra.Command, destination string) (*Alone, error) {
@@ -59,10 +80,9 @@ func (f LocalFlags) Open(cmd *cobra.Command, destination string) (*Alone, error)
 	if err != nil {
 		return nil, errors.Join(err, checkout.Close())
 	}
-	for _, note := range l.Notes() {
-		Warn(cmd, "%s", note)
-	}
-	return &Alone{l, checkout}, nil
+	a := &Alone{l, checkout, notes{cmd: cmd, all: l.Notes}}
+	a.notes.tell()
+	return a, nil
 }
 
 // prepare opens the project that this is called in, and says what to work on

@@ -13,10 +13,14 @@ import (
 type ByHand struct {
 	*daemon.ByHand
 	Checkout *daemon.Checkout
+	notes    notes
 }
 
 // Close ends its connections.
-func (b *ByHand) Close() error { return errors.Join(b.ByHand.Close(), b.Checkout.Close()) }
+func (b *ByHand) Close() error {
+	b.notes.tell()
+	return errors.Join(b.ByHand.Close(), b.Checkout.Close())
+}
 
 // Lane is what the checkout deploys.
 func (b *ByHand) Lane() release.Lane { return b.Checkout.Lane() }
@@ -32,8 +36,7 @@ func (f LocalFlags) ByHand(cmd *cobra.Command, destination string) (*ByHand, err
 	if err != nil {
 		return nil, errors.Join(err, checkout.Close())
 	}
-	for _, note := range hands.Notes() {
-		Warn(cmd, "%s", note)
-	}
-	return &ByHand{hands, checkout}, nil
+	b := &ByHand{hands, checkout, notes{cmd: cmd, all: hands.Notes}}
+	b.notes.tell()
+	return b, nil
 }
