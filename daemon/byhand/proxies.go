@@ -52,7 +52,7 @@ func (b Place) box(ctx context.Context, name string) (proxies.Host, error) {
 		return proxies.Host{}, err
 	}
 	other.Other = box
-	found := proxies.Host{Ready: func(ctx context.Context) error { return e.EnsureNetwork(ctx, plan.Network) }}
+	found := proxies.Host{Ready: func(ctx context.Context) error { return e.EnsureNetwork(ctx, plan.Network) }, Discard: mirrored.New(e, e, b.Mirrors).RemoveImage}
 	if found.Box, found.Ender = other, other; !text.Keeps(b.Deploy) {
 		found.Box, found.Ender = traefik.Away{Box: box, Traefik: other}, box
 	}

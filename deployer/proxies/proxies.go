@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
 	"github.com/fairlead-deploy/fairlead/deployer/operate"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
 	"github.com/fairlead-deploy/fairlead/deployer/plan/boot"
@@ -48,6 +49,8 @@ type Host struct {
 	Ender Ender
 	// Ready makes the network exist that proxies and apps share.
 	Ready func(ctx context.Context) error
+	// Discard removes an image; docker.ErrInUse while a container needs it.
+	Discard func(ctx context.Context, ref string) error
 }
 
 // Proxies are those of a service's hosts.
@@ -227,7 +230,8 @@ func (o *one) do(ctx context.Context, h Host, run plan.ProxyRun) (route.Change, 
 	return route.Change{}, fmt.Errorf("%s is nothing that is done to a proxy", o.ask.Verb)
 }
 
-// remove removes a proxy that serves nobody, or, with Force, whom it serves.
+// remove removes a proxy that serves nobody, or, with Force, whom it serves, and
+// its image, as Kamal does, which a container that is not its own may keep.
 func (o *one) remove(ctx context.Context, h Host) (route.Change, error) {
 	if !o.ask.Force {
 		routes, err := h.Ender.List(ctx, false)
@@ -241,5 +245,11 @@ func (o *one) remove(ctx context.Context, h Host) (route.Change, error) {
 			}
 		}
 	}
-	return h.Ender.Gone(ctx)
+	c, err := h.Ender.Gone(ctx)
+	if err == nil && c.Was != "" {
+		if err = h.Discard(ctx, c.Was); errors.Is(err, docker.ErrInUse) {
+			err = nil
+		}
+	}
+	return c, err
 }

@@ -199,6 +199,9 @@ func TestAProxyIsUpgradedRebootedAndReplacedByAnotherKind(t *testing.T) {
 	s.says(0, "started", "proxy", "start")
 	s.answers("v2")
 	s.says(0, "removed: none, it was fairlead/proxy:v0.9.2.1", "proxy", "remove", "--force")
+	if left, err := s.hosts[0].Docker(t.Context(), "images", "--quiet", "fairlead/proxy"); err != nil || strings.TrimSpace(left) != "" {
+		t.Errorf("the proxy's image stays: %q, %v", left, err)
+	}
 	s.says(0, "booted", "proxy", "boot")
 	s.answers("v2")
 	s.says(0, "kamal-proxy", "proxy", "details")
