@@ -39,11 +39,15 @@ func TestAServerIsSetUpFromNothingAndNothingIsLeftWhenItsLastServiceGoes(t *test
 	if got := one.shell("docker ps -aq; docker images -q; ls -a .kamal 2>/dev/null || true"); got != "" {
 		t.Fatalf("the server begins with %s", got)
 	}
-	first.writes(one.file("v1").with("x-fairlead", "{ window: 1s }"))
+	first.writes(one.file("v1").with("x-fairlead", "{ window: 1s }").with("hooks", `{ docker-setup: { run: host, commands: ["echo $KAMAL_SUBCOMMAND >> set-up"] } }`))
 	second.writes(two.file("v1").with("x-fairlead", "{ window: 1s }").with("accessories", "{ side: { image: "+two.service+":v1, host: "+h.Addr+
 		", registry: { server: "+shared.fleet.Registry+", username: "+registryUser+", password: [REGISTRY_PASSWORD] }, proxy: { host: side.example.com, app_port: 80 } } }"))
 	first.wants(0, "is live on 1 host", "setup")
 	one.answers("v1")
+	first.wants(0, "", "deploy")
+	if got := one.shell("cat set-up"); got != "bootstrap" {
+		t.Errorf("docker-setup ran as %q", got)
+	}
 
 	// Whoever has the lock is waited for, or named; nobody deploys meanwhile.
 	second.wants(0, "not locked", "lock", "status")

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fairlead-deploy/fairlead/cmd/fairlead/command"
 	"github.com/fairlead-deploy/fairlead/release/operation"
+	"github.com/fairlead-deploy/fairlead/server"
 )
 
 func newServer() *cobra.Command {
@@ -42,6 +43,18 @@ Exit status: 0 when all hosts are ready, 1 when not.`,
 		return c.run(cmd, operation.Ask{Verb: operation.ServerBootstrap, Install: *install, SkipHooks: *skip})
 	}
 	return cmd
+}
+
+// Bootstrap is server bootstrap as the first part of setup, which has its flags
+// in the order.
+func Bootstrap(cmd *cobra.Command, service, destination string, local command.LocalFlags, o server.Order) error {
+	primary := false
+	asJSON, err := cmd.Flags().GetBool("json")
+	if err != nil {
+		return err
+	}
+	c := chosen{service: &service, destination: &destination, local: local, roles: &o.Roles, hosts: &o.Hosts, primary: &primary, asJSON: &asJSON}
+	return c.run(cmd, operation.Ask{Verb: operation.ServerBootstrap, SkipHooks: o.SkipHooks})
 }
 
 func newServerExec() *cobra.Command {
