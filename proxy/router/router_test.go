@@ -144,6 +144,7 @@ func TestRequestsGoToTheClosestRoute(t *testing.T) {
 		"api":      {hosts("app.example.com"), paths("/api")},
 		"v2":       {hosts("app.example.com"), paths("/api/v2/")},
 		"wildcard": {hosts("*.example.com")},
+		"whole":    {hosts("app.example.com"), paths("/whole"), options(func(o *control.Options) { o.StripPathPrefix = false })},
 	} {
 		address, _ := target(t, func(w http.ResponseWriter, req *http.Request) {
 			_, _ = io.WriteString(w, name+" "+req.URL.RequestURI())
@@ -157,6 +158,8 @@ func TestRequestsGoToTheClosestRoute(t *testing.T) {
 		{"app.example.com", "/api/v1/a%2Fb", "api /v1/a%2Fb"},
 		{"app.example.com", "/api/v2/users", "v2 /users"},
 		{"app.example.com", "/apical", "exact /apical"},
+		{"app.example.com", "/whole/a%2Fb?c=1", "whole /whole/a%2Fb?c=1"},
+		{"app.example.com", "/whole", "whole /whole"},
 		{"other.example.com", "/", "wildcard /"},
 		{"a.b.example.com", "/", "any /"},
 		{"example.org", "/api", "any /api"},
