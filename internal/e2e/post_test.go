@@ -165,7 +165,7 @@ func TestThePostsFilesAndCommandsWorkAsTheyStand(t *testing.T) {
 
 	// kamal setup, deploy, deploy --version, deploy --roles
 	s.rails("myorg/myapp", "v2.1.0")
-	s.says(0, "", "setup", "--follow")
+	s.says(0, "is ready: Docker", "setup", "--follow")
 	s.says(0, "", "deploy", "--follow")
 	s.says(0, "is live on 2 hosts", "deploy", "--version=v2.1.0", "--follow")
 	serves("v2.1.0")
