@@ -13,7 +13,7 @@ import (
 // that it cannot decode Traefik takes up none of its files' changes, other
 // services' neither.
 func Wrong(label, value string) (problem, hint string) {
-	kind, ok := known()[plain(label)]
+	kind, ok := known[plain(label)]
 	if !ok || Idle(label) != "" {
 		return "", ""
 	}
@@ -30,7 +30,7 @@ func Unknown(label string) bool {
 		return false
 	}
 	option := plain(label)
-	if _, ok := known()[option]; ok || strings.HasPrefix(option, "middlewares.plugin.") {
+	if _, ok := known[option]; ok || strings.HasPrefix(option, "middlewares.plugin.") {
 		return false
 	}
 	for _, free := range strings.Fields(`middlewares.headers.customrequestheaders. middlewares.headers.customresponseheaders. middlewares.headers.sslproxyheaders.
@@ -113,8 +113,9 @@ func (k kind) check() func(string) error {
 
 // known are the options of labels, in lower case, and what they hold: the
 // reference of the Docker provider's labels in Traefik's documentation, v2.11
-// and v3 (doc.traefik.io/traefik/reference/dynamic-configuration/docker).
-func known() map[string]kind {
+// and v3 (doc.traefik.io/traefik/reference/dynamic-configuration/docker). It is
+// made once, and only read: a file may have thousands of labels.
+var known = func() map[string]kind {
 	all := map[string]kind{}
 	add := func(k kind, prefix, options string) {
 		for option := range strings.FieldsSeq(options) {
@@ -171,4 +172,4 @@ func known() map[string]kind {
 	add(truth, "middlewares.passtlsclientcert.info.subject.", name+" organizationalunit")
 	add(truth, "middlewares.passtlsclientcert.info.issuer.", name)
 	return all
-}
+}()
