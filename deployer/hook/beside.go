@@ -3,6 +3,7 @@ package hook
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"time"
@@ -33,7 +34,8 @@ type Beside struct {
 	Files  fs.FS // that Deploy was read from
 	// Facts are all but Hosts and Now.
 	Facts Facts
-	// Host reaches a host, and Builder the builder: nil is this machine.
+	// Host reaches a host, and Builder the builder, where a nil Remote is this
+	// machine. A nil Builder: nothing is built.
 	Host    func(ctx context.Context, name string) (*process.Remote, error)
 	Builder func(ctx context.Context) (*process.Remote, error)
 	// Folder and Environ are the person's own where it is their checkout.
@@ -74,14 +76,26 @@ func (b Beside) Run(ctx context.Context, name string, about []string) error {
 	return nil
 }
 
-func (b Beside) task(ctx context.Context, t Task, host string, about []string) (err error) {
-	var remote *process.Remote
-	switch {
-	case t.Place == hooks.OnHost:
-		remote, err = b.Host(ctx, host)
-	case t.Place == hooks.OnBuilder && b.Builder != nil:
-		remote, err = b.Builder(ctx)
+// remote is the server that a task runs on; nil is this machine. A place that is
+// not there must not become this machine: who allowed the one did not allow the
+// other.
+func (b Beside) remote(ctx context.Context, t Task, host string) (*process.Remote, error) {
+	switch t.Place {
+	case hooks.OnHost:
+		return b.Host(ctx, host)
+	case hooks.OnBuilder:
+		if b.Builder == nil {
+			return nil, errors.New("no image is built now, so no builder is at hand; write `run: host` or `run: daemon`")
+		}
+		return b.Builder(ctx)
+	case hooks.InContainer:
+		return nil, errors.New("there is no container of a version now; write `run: host`, `run: builder` or `run: daemon`")
 	}
+	return nil, nil
+}
+
+func (b Beside) task(ctx context.Context, t Task, host string, about []string) error {
+	remote, err := b.remote(ctx, t, host)
 	if err != nil {
 		return fmt.Errorf("run hook %s: %w", t, err)
 	}
