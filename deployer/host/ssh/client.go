@@ -10,9 +10,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/fairlead-deploy/fairlead/internal/schedule"
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/sync/singleflight"
+
+	"github.com/fairlead-deploy/fairlead/internal/schedule"
 )
 
 const (
@@ -220,6 +221,9 @@ func (c *Client) dialTCP(ctx context.Context, address string) (net.Conn, error) 
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	}
+	if _, before := errors.AsType[*ConnectError](err); before { // of a jump host, whose words those are
+		return nil, fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
 	if op, ok := errors.AsType[*net.OpError](err); ok { // its words have the address
 		err = fmt.Errorf("%s: %w", c.target.door(), op.Err)
 	}
@@ -233,7 +237,8 @@ func (c *Client) dialTCP(ctx context.Context, address string) (net.Conn, error) 
 // answer. Resolvers fail at random, too.
 func unresolved(err error) bool {
 	_, ok := errors.AsType[*net.DNSError](err)
-	return ok
+	_, before := errors.AsType[*ConnectError](err) // a jump host was asked for again already
+	return ok && !before
 }
 
 // dropped tells a handshake that the server cut off from an answer.

@@ -171,6 +171,12 @@ func TestAHostThatIsAwayIsNamedOnce(t *testing.T) {
 	unresolved := func(context.Context, string, string) (net.Conn, error) {
 		return nil, &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "web-1"}}
 	}
+	quiet := func(at ssh.Target, dial ssh.DialFunc) *ssh.Client {
+		return ssh.NewClient(at, ssh.Identity{Signers: []xssh.Signer{s.Signer}}, dial,
+			ssh.NewLimiter(1, func() time.Duration { return 0 }), slog.New(slog.DiscardHandler))
+	}
+	bastion := quiet(ssh.Target{Name: "bastion", Host: "b.example.com"}, unresolved)
+	defer bastion.Close()
 	for _, c := range []struct {
 		at   ssh.Target
 		dial ssh.DialFunc
@@ -179,9 +185,10 @@ func TestAHostThatIsAwayIsNamedOnce(t *testing.T) {
 		{ssh.Target{Name: "127.0.0.1", Host: "127.0.0.1", Port: 1}, (&net.Dialer{}).DialContext, "connect to 127.0.0.1: the host cannot be reached: port 1: connect: connection refused"},
 		{ssh.Target{Name: "web-1", Host: "127.0.0.1", Port: 1}, (&net.Dialer{}).DialContext, "connect to web-1: the host cannot be reached: 127.0.0.1:1: connect: connection refused"},
 		{ssh.Target{Name: "web-1", Host: "web-1"}, unresolved, "connect to web-1: the host cannot be reached: its name: no such host"},
+		// It is the jump host whose name is wrong.
+		{ssh.Target{Name: "web-1", Host: "web-1"}, bastion.Dial, "connect to web-1: the host cannot be reached: connect to bastion: the host cannot be reached: b.example.com:22: lookup web-1: no such host"},
 	} {
-		client := ssh.NewClient(c.at, ssh.Identity{Signers: []xssh.Signer{s.Signer}}, c.dial,
-			ssh.NewLimiter(1, func() time.Duration { return 0 }), slog.New(slog.DiscardHandler))
+		client := quiet(c.at, c.dial)
 		defer client.Close()
 		if err := client.Connect(t.Context()); !errors.Is(err, ssh.ErrUnreachable) || err.Error() != c.want {
 			t.Errorf("%q, want %q", err, c.want)

@@ -2,8 +2,9 @@ package ssh
 
 import (
 	"context"
-	"github.com/fairlead-deploy/fairlead/internal/schedule"
 	"time"
+
+	"github.com/fairlead-deploy/fairlead/internal/schedule"
 )
 
 // A Limiter bounds how many handshakes run at once.
