@@ -23,7 +23,12 @@ func Here(ctx context.Context, j Job) (Outcome, error) {
 	argv := j.Argv
 	if j.Script != nil {
 		file := filepath.Join(dir, j.Name)
-		if err := os.WriteFile(file, j.Script, 0o700); err != nil {
+		// No process may be forked meanwhile: it would have the file open for
+		// writing for a moment, and no such file is run (ETXTBSY).
+		syscall.ForkLock.RLock()
+		err := os.WriteFile(file, j.Script, 0o700)
+		syscall.ForkLock.RUnlock()
+		if err != nil {
 			return never(err), nil
 		}
 		argv = []string{file}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -196,4 +197,24 @@ func TestWhatCannotBeWrittenDownIsNotRunOnAServer(t *testing.T) {
 	if _, err := os.Stat(mark); err == nil {
 		t.Error("it was run")
 	}
+}
+
+// A file that another process has open for writing cannot be run, and a process
+// that is forked just then has it.
+func TestFilesRunHoweverManyProcessesAreStartedBesides(t *testing.T) {
+	var wg sync.WaitGroup
+	for n := range 16 {
+		wg.Go(func() {
+			for i := range 25 {
+				o, err := Here(t.Context(), Job{
+					ID: fmt.Sprintf("fork/%d-%d", n, i), Name: "pre-deploy", Script: []byte("#!/bin/sh\nexit 0\n"), Deadline: time.Minute, Keep: 100,
+				})
+				if err != nil || o.Failed != "" {
+					t.Errorf("%v, %v", o, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
