@@ -1,6 +1,7 @@
 package traefik
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,6 +74,10 @@ func (b *Box) Down(ctx context.Context) (route.Change, error) {
 
 // Restart stops and starts it.
 func (b *Box) Restart(ctx context.Context, run plan.ProxyRun) (route.Change, error) {
+	// Up would refuse one that is somebody else's: it serves on.
+	if c, err := b.find(ctx); err != nil || c != nil && !traefik.Ours(*c) {
+		return route.Change{}, cmp.Or(err, errForeign)
+	}
 	began := time.Now()
 	if _, err := b.Down(ctx); err != nil {
 		return route.Change{}, err
