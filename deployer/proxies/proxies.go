@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairlead-deploy/fairlead/deployer/abreast"
 	"github.com/fairlead-deploy/fairlead/deployer/host/docker"
 	"github.com/fairlead-deploy/fairlead/deployer/operate"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
@@ -109,7 +110,7 @@ func (o *one) group(ctx context.Context, hosts []string) error {
 		return err
 	}
 	errs := make([]error, len(hosts))
-	var group sync.WaitGroup
+	var group abreast.Group
 	for i, name := range hosts {
 		group.Go(func() {
 			if err := o.on(ctx, name); err != nil {
