@@ -115,8 +115,11 @@ func (u *Person) Host(name string) (Host, error) {
 		h.Port = n
 	}
 	// The first of the two that is written counts, even `none`.
-	if h.Proxy = said("ProxyJump"); h.Proxy == "" {
-		h.Command = said("ProxyCommand")
+	switch key, value := u.first(name, "ProxyJump", "ProxyCommand"); key {
+	case "ProxyJump":
+		h.Proxy = strings.Trim(value, `"`)
+	case "ProxyCommand":
+		h.Command = strings.Trim(value, `"`)
 	}
 	h.Proxy, h.Command = unless(h.Proxy, "none"), unless(h.Command, "none")
 	var err error
@@ -179,6 +182,32 @@ func (u *Person) login(name string, said func(key string) string) (ssh.Login, er
 		l.Agent = ""
 	}
 	return l, nil
+}
+
+// first returns which of some keys is said first, and its value. Of two within
+// one included file the order is that of keys.
+func (u *Person) first(host string, keys ...string) (key, value string) {
+	for _, c := range u.configs {
+		for _, block := range c.Hosts {
+			if !block.Matches(host) {
+				continue
+			}
+			for _, node := range block.Nodes {
+				line := &ssh_config.Config{Hosts: []*ssh_config.Host{{Patterns: []*ssh_config.Pattern{everyone()}, Nodes: []ssh_config.Node{node}}}}
+				for _, key := range keys {
+					if v, err := line.Get(host, key); err == nil && v != "" {
+						return key, v
+					}
+				}
+			}
+		}
+	}
+	return "", ""
+}
+
+func everyone() *ssh_config.Pattern {
+	p, _ := ssh_config.NewPattern("*") // it errs of empty ones alone
+	return p
 }
 
 // lookUp returns the first value, as ssh_config(5) says.

@@ -282,3 +282,29 @@ func FuzzAnySSHConfigIsReadOrRefused(f *testing.F) {
 		}
 	})
 }
+
+func TestOfAJumpAndACommandTheOneThatIsWrittenFirstCounts(t *testing.T) {
+	home := t.TempDir()
+	more := filepath.Join(home, "more")
+	put(t, more, "Host included\n  ProxyCommand nc %h %p\n")
+	put(t, filepath.Join(home, ".ssh/config"), "Include "+more+`
+Host bastion
+  ProxyCommand none
+Host old
+  ProxyCommand "connect %h"
+Host near
+  ProxyJump none
+Host *
+  ProxyJump bastion
+  ProxyCommand never
+`)
+	u := person(t, home, "", usual())
+	for name, want := range map[string]Host{
+		"included": {Command: "nc %h %p"}, "bastion": {}, "near": {}, "old": {Command: "connect %h"}, "web1": {Proxy: "bastion"},
+	} {
+		got := host(t, u, name)
+		if got.Login = (ssh.Login{}); !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v; want %+v", name, got, want)
+		}
+	}
+}
