@@ -6,7 +6,6 @@ import (
 
 	"github.com/fairlead-deploy/fairlead/daemon/builders"
 	"github.com/fairlead-deploy/fairlead/deployer/hook"
-	"github.com/fairlead-deploy/fairlead/deployer/spec"
 	"github.com/fairlead-deploy/fairlead/internal/secret"
 )
 
@@ -18,27 +17,29 @@ func (b Place) Build(ctx context.Context, j builders.Job, ask builders.Ask) (err
 		if j.Auth, err = b.Account(ctx); err != nil {
 			return err
 		}
-		if j.Secrets, err = b.secrets(ctx, b.Deploy.Builder); err != nil {
-			return err
+		if d := b.Deploy.Builder; d != nil {
+			if j.Secrets, err = b.values(ctx, d.Secrets); err != nil {
+				return err
+			}
 		}
 	}
 	return j.Do(ctx, ask)
 }
 
-// secrets are those that builds may see.
-func (b Place) secrets(ctx context.Context, builder *spec.Builder) (map[string]secret.Value, error) {
+// values are those of some secrets.
+func (b Place) values(ctx context.Context, names []string) (map[string]secret.Value, error) {
 	values := map[string]secret.Value{}
-	if builder == nil || len(builder.Secrets) == 0 {
+	if len(names) == 0 {
 		return values, nil
 	}
 	source, err := b.Settings.Secrets(ctx, b.Files, b.Deploy.Destination, b.Deploy.SecretsPath)
 	if err == nil {
-		err = source.Missing(builder.Secrets)
+		err = source.Missing(names)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open secrets: %w", err)
 	}
-	for _, name := range builder.Secrets {
+	for _, name := range names {
 		if values[name], _, err = source.Lookup(name); err != nil {
 			return nil, fmt.Errorf("look up secret %s: %w", name, err)
 		}

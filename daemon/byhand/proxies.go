@@ -14,7 +14,6 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/route/traefik"
 	"github.com/fairlead-deploy/fairlead/deployer/spec"
 	text "github.com/fairlead-deploy/fairlead/deployer/traefik"
-	"github.com/fairlead-deploy/fairlead/internal/secret"
 	"github.com/fairlead-deploy/fairlead/release"
 )
 
@@ -85,11 +84,6 @@ func routes(d *spec.Deploy) (names []string) {
 		names = append(names, a.Service)
 	}
 	return names
-}
-
-// values are those of some secrets.
-func (b Place) values(ctx context.Context, names []string) (map[string]secret.Value, error) {
-	return b.secrets(ctx, &spec.Builder{Secrets: names})
 }
 
 // pull brings an image of kamal-proxy to a host, with the service's account
