@@ -148,7 +148,8 @@ func (g *localGround) proxyRun() string {
 
 func (g *localGround) look() string { return "  docker ps\n" }
 
-// close removes what the story made on the engine, by its own names.
+// close removes what the story made on the engine, by its own names, however
+// far it came.
 func (g *localGround) close() error {
 	if !g.made {
 		return nil
@@ -156,18 +157,20 @@ func (g *localGround) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var errs []error
-	out, err := g.docker(ctx, "ps", "-aq", "--filter", "label=service="+service)
-	errs = append(errs, err)
-	remove := append(strings.Fields(out), "kamal-proxy")
-	_, err = g.docker(ctx, append([]string{"rm", "-f", "-v"}, remove...)...)
-	errs = append(errs, err)
-	_, err = g.docker(ctx, "network", "rm", "kamal")
-	errs = append(errs, err)
-	_, err = g.docker(ctx, "volume", "rm", "-f", "kamal-proxy-config")
-	errs = append(errs, err)
-	out, err = g.docker(ctx, "images", "-q", g.address+"/"+service)
-	errs = append(errs, err)
-	images := append(strings.Fields(out), "basecamp/kamal-proxy:v0.9.2")
-	_, err = g.docker(ctx, append([]string{"rmi", "-f"}, images...)...)
-	return errors.Join(append(errs, err, g.images.Close())...)
+	for _, kind := range []struct{ list, remove []string }{
+		{[]string{"ps", "-aq", "--filter", "label=service=" + service}, []string{"rm", "-f", "-v"}},
+		{[]string{"ps", "-aq", "--filter", "name=^kamal-proxy$"}, []string{"rm", "-f", "-v"}},
+		{[]string{"network", "ls", "-q", "--filter", "name=^kamal$"}, []string{"network", "rm"}},
+		{[]string{"volume", "ls", "-q", "--filter", "name=^kamal-proxy-config$"}, []string{"volume", "rm", "-f"}},
+		{[]string{"images", "-q", g.address + "/" + service}, []string{"rmi", "-f"}},
+		{[]string{"images", "-q", "basecamp/kamal-proxy:v0.9.2"}, []string{"rmi", "-f"}},
+	} {
+		out, err := g.docker(ctx, kind.list...)
+		errs = append(errs, err)
+		if found := strings.Fields(out); err == nil && len(found) > 0 {
+			_, err := g.docker(ctx, append(kind.remove, found...)...)
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(append(errs, g.images.Close())...)
 }
