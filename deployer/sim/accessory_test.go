@@ -98,6 +98,17 @@ func accessoryStories() map[string]story {
 			s.last(release.Succeeded)
 		}
 	}
+	held := func(db, page, mendedDB, mendedPage string) story {
+		return story{
+			hosts: three, before: housed(beside("1", "v1", "v1", "one")),
+			do: func(s *daemon) {
+				s.push(beside("2", db, page, "two"))
+				s.pass(time.Minute)
+				s.push(beside("2", mendedDB, mendedPage, "three"))
+			},
+			end: ends("v2", mendedDB, mendedPage, "three"),
+		}
+	}
 	return map[string]story{
 		"booted before the service": {
 			hosts: three, before: housed(),
@@ -119,24 +130,8 @@ func accessoryStories() map[string]story {
 			do:  func(s *daemon) { s.push(beside("1", "v1", "v1", "two")) },
 			end: ends("v1", "v1", "v1", "two"),
 		},
-		"one that keeps ending holds the service up until it is mended": {
-			hosts: three, before: housed(beside("1", "v1", "v1", "one")),
-			do: func(s *daemon) {
-				s.push(beside("2", "bad", "v1", "two"))
-				s.pass(time.Minute)
-				s.push(beside("2", "v2", "v1", "three"))
-			},
-			end: ends("v2", "v2", "v1", "three"),
-		},
-		"one that does not answer holds the service up until it is mended": {
-			hosts: three, before: housed(beside("1", "v1", "v1", "one")),
-			do: func(s *daemon) {
-				s.push(beside("2", "v1", "bad", "two"))
-				s.pass(time.Minute)
-				s.push(beside("2", "v1", "v2", "three"))
-			},
-			end: ends("v2", "v1", "v2", "three"),
-		},
+		"one that keeps ending holds the service up until it is mended":    held("bad", "v1", "v2", "v1"),
+		"one that does not answer holds the service up until it is mended": held("v1", "bad", "v1", "v2"),
 	}
 }
 

@@ -13,14 +13,7 @@ import (
 // TestTheLockOfADeadInstallationIsFreeWithinAMinute kills one at every effect
 // of its rollout, for ever, when another has something to deploy.
 func TestTheLockOfADeadInstallationIsFreeWithinAMinute(t *testing.T) {
-	last, died := 0, 0
-	synctest.Test(t, func(t *testing.T) {
-		s := begin(t, 1, two...)
-		s.push(v("1"))
-		s.pass(calm)
-		last = len(s.world.Effects())
-		s.stop()
-	})
+	last, died := effectsOfADeploy(t), 0
 	for n := 1; n <= last; n++ {
 		synctest.Test(t, func(t *testing.T) {
 			s := begin(t, 1, two...)

@@ -40,10 +40,32 @@ func (s *daemon) did(host, call string) func() bool {
 	}
 }
 
+// mended leaves v1 after a release that only started what somebody had stopped,
+// and returns its images.
+func (s *daemon) mended(halted string) (ran []string) {
+	s.t.Helper()
+	s.push(v("1"))
+	s.pass(calm)
+	ran = images(s)
+	s.world.Host("a").Halt(halted)
+	s.pass(calm)
+	s.last(release.Succeeded)
+	return ran
+}
+
+// hasImages fails where the hosts run others.
+func (s *daemon) hasImages(want []string) {
+	s.t.Helper()
+	if now := images(s); !slices.Equal(now, want) {
+		s.t.Errorf("it runs %v, before it was %v", now, want)
+	}
+}
+
 // madeByOneThatDied leaves v1 with the second key, made by a release whose daemon
 // died while it was watched; the next commit found it as it wanted it.
 func (s *daemon) madeByOneThatDied() {
 	s.t.Helper()
+	s.world.Push("acme/shop:v1", fleettest.App{Rejects: []string{"third"}})
 	s.push(v("1"))
 	s.pass(calm)
 	s.dieWatched("second")
@@ -51,6 +73,19 @@ func (s *daemon) madeByOneThatDied() {
 	s.start()
 	s.pass(calm)
 	keys(s, "second")
+}
+
+// replacedAfterAnotherTookItsName leaves v2, and of v1 what madeByOneThatDied
+// made, under another name: one with the third key had taken its own, and failed.
+func (s *daemon) replacedAfterAnotherTookItsName() {
+	s.t.Helper()
+	s.key = "third"
+	s.push(commit{sha: "f1", image: "v1", env: "red"})
+	s.pass(calm)
+	s.last(release.RolledBack)
+	s.key = "fourth"
+	s.push(v("2"))
+	s.pass(calm)
 }
 
 // dieWatched brings another key to v1, and kills the daemon while it is watched.
@@ -70,12 +105,7 @@ func TestARollbackTakesTheImageThatRanThoughItsTagHasMoved(t *testing.T) {
 	for name, gone := range map[string]bool{"where its containers are there": false, "where they are not": true} {
 		t.Run(name, func(t *testing.T) {
 			scenario(t, two, func(s *daemon) {
-				s.push(v("1"))
-				s.pass(calm)
-				ran := images(s)
-				s.world.Host("a").Halt("shop-web")
-				s.pass(calm)
-				s.last(release.Succeeded)
+				ran := s.mended("shop-web")
 				s.key = "second"
 				s.world.Push("acme/shop:v1", fleettest.App{Status: 503})
 				s.push(commit{sha: "d1", image: "v1"})
@@ -94,9 +124,7 @@ func TestARollbackTakesTheImageThatRanThoughItsTagHasMoved(t *testing.T) {
 				s.pass(calm)
 				s.runs("v1")
 				keys(s, "first")
-				if now := images(s); !slices.Equal(now, ran) {
-					t.Errorf("it runs %v, before it was %v", now, ran)
-				}
+				s.hasImages(ran)
 			})
 		})
 	}
@@ -107,15 +135,8 @@ func TestARollbackTakesTheImageThatRanThoughItsTagHasMoved(t *testing.T) {
 // too: made by a release that never ended, it can be told by its id alone.
 func TestAHostThatComesBackInARollbackIsWrittenDownToo(t *testing.T) {
 	scenario(t, two, func(s *daemon) {
-		s.world.Push("acme/shop:v1", fleettest.App{Rejects: []string{"third"}})
 		s.madeByOneThatDied()
-		s.key = "third"
-		s.push(commit{sha: "f1", image: "v1", env: "red"}) // it takes the name
-		s.pass(calm)
-		s.last(release.RolledBack)
-		s.key = "fourth"
-		s.push(v("2"))
-		s.pass(calm)
+		s.replacedAfterAnotherTookItsName()
 		s.world.Host("b").SetDown(true)
 		s.ask(release.Request{Rollback: true})
 		s.until("it is switched", func() bool { return s.world.Memory.Last().Status == release.Switching })
@@ -142,12 +163,7 @@ func TestAWayBackPassesOverWhatAnInterruptedReleaseLeft(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			scenario(t, two, func(s *daemon) {
 				s.world.Push("acme/shop:v2", fleettest.App{Status: 503})
-				s.push(v("1"))
-				s.pass(calm)
-				ran := images(s)
-				s.world.Host("a").Halt("shop-worker")
-				s.pass(calm)
-				s.last(release.Succeeded)
+				ran := s.mended("shop-worker")
 				if moved {
 					s.world.Push("acme/shop:v1", fleettest.App{})
 				}
@@ -158,9 +174,7 @@ func TestAWayBackPassesOverWhatAnInterruptedReleaseLeft(t *testing.T) {
 				s.last(release.RolledBack)
 				s.runs("v1")
 				keys(s, "first")
-				if now := images(s); !slices.Equal(now, ran) {
-					t.Errorf("it runs %v, before it was %v", now, ran)
-				}
+				s.hasImages(ran)
 			})
 		})
 	}
@@ -170,16 +184,9 @@ func TestAWayBackPassesOverWhatAnInterruptedReleaseLeft(t *testing.T) {
 // key, which the death of the daemon left to the next commit to watch.
 func TestARollbackTakesWhatAnInterruptedReleaseMade(t *testing.T) {
 	scenario(t, two, func(s *daemon) {
-		s.world.Push("acme/shop:v1", fleettest.App{Rejects: []string{"third"}})
 		s.madeByOneThatDied()
 		s.last(release.Succeeded)
-		s.key = "third"
-		s.push(commit{sha: "f1", image: "v1", env: "red"}) // it takes the name
-		s.pass(calm)
-		s.last(release.RolledBack)
-		s.key = "fourth"
-		s.push(v("2"))
-		s.pass(calm)
+		s.replacedAfterAnotherTookItsName()
 		s.ask(release.Request{Rollback: true})
 		s.pass(calm)
 		s.runs("v1")

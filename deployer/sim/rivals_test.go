@@ -22,22 +22,27 @@ func TestOfTwoInstallationsOnlyOneRollsOutAtATime(t *testing.T) {
 	})
 }
 
-// TestARivalTakesTheLockOfADeadOne kills one installation at every effect of
-// its rollout, for ever, while another waits for the lock.
-func TestARivalTakesTheLockOfADeadOne(t *testing.T) {
-	last := 0
+// effectsOfADeploy is how many there are of a first deploy on two hosts.
+func effectsOfADeploy(t *testing.T) (n int) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := begin(t, 1, two...)
 		s.push(v("1"))
 		s.pass(calm)
-		last = len(s.world.Effects())
+		n = len(s.world.Effects())
 		s.stop()
 	})
-	for n := 1; n <= last; n++ {
+	return n
+}
+
+// TestARivalTakesTheLockOfADeadOne kills one installation at every effect of
+// its rollout, for ever, while another waits for the lock.
+func TestARivalTakesTheLockOfADeadOne(t *testing.T) {
+	for n := range effectsOfADeploy(t) {
 		synctest.Test(t, func(t *testing.T) {
 			s := begin(t, 1, two...)
 			r := s.rival()
-			s.world.SetCrash(fleettest.Crash{At: n})
+			s.world.SetCrash(fleettest.Crash{At: n + 1})
 			s.push(v("1"))
 			time.Sleep(time.Millisecond)
 			r.tip = v("1")
@@ -45,7 +50,7 @@ func TestARivalTakesTheLockOfADeadOne(t *testing.T) {
 			r.pass(2 * calm)
 			r.runs("v1")
 			for _, broken := range s.world.Violations() {
-				t.Errorf("%s, the first installation died at %d", broken, n)
+				t.Errorf("%s, the first installation died at %d", broken, n+1)
 			}
 			s.stop()
 			r.stop()
