@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/fairlead-deploy/fairlead/deployer/host/program"
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
 	"github.com/fairlead-deploy/fairlead/deployer/plan/seen"
+	"github.com/fairlead-deploy/fairlead/deployer/traefik"
 )
 
 const (
@@ -55,30 +57,11 @@ type Change struct {
 // find returns the proxy's container, nil where there is none, and all of the
 // host's.
 func (b *Box) find(ctx context.Context) (proxy *container.Observed, all []container.Observed, err error) {
-	all, err = b.Machine.Containers(ctx, nil)
-	var aside *container.Observed
-	for i := range all {
-		switch name := all[i].Name; {
-		case name == Container:
-			proxy = &all[i]
-		case strings.HasPrefix(name, Container+asideName):
-			aside = &all[i]
-		}
+	all, err = Settle(ctx, b.Booter.Engine, b.Machine, Container, traefik.Container)
+	if i := slices.IndexFunc(all, func(c container.Observed) bool { return c.Name == Container }); i >= 0 {
+		proxy = &all[i]
 	}
-	if aside == nil || err != nil {
-		return proxy, all, err
-	}
-	// Whoever replaced it was killed meanwhile.
-	if proxy != nil && proxy.State.IsUp() {
-		return proxy, all, b.Machine.Remove(ctx, aside.ID)
-	}
-	if proxy != nil {
-		err = b.Machine.Remove(ctx, proxy.ID)
-	}
-	if err == nil {
-		err = errors.Join(b.Machine.Rename(ctx, aside.ID, Container), b.Booter.Engine.Start(ctx, aside.ID))
-	}
-	return aside, all, err
+	return proxy, all, err
 }
 
 // Up makes a proxy run, as a rollout does where none runs.

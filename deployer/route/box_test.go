@@ -172,6 +172,36 @@ func TestWhoIsKilledWhileReplacingAProxyLeavesOneThatServes(t *testing.T) {
 	}
 }
 
+// The names are those that a Succession from one kind of proxy to the other leaves
+// where it is cut off.
+func TestWhatIsCutOffBetweenTwoKindsOfProxiesLeavesTheOneThatServes(t *testing.T) {
+	for name, c := range map[string]struct{ there, want string }{
+		"as the old one is renamed":      {"traefik_before_1 running, kamal-proxy_next created", "traefik running, kamal-proxy_next created"},
+		"as the new one got its name":    {"traefik_before_1 running, kamal-proxy created", "traefik running, kamal-proxy created"},
+		"as the old one has ended":       {"traefik_before_1 exited, kamal-proxy created", "traefik running, kamal-proxy created"},
+		"as the new one runs":            {"traefik_before_1 exited, kamal-proxy running", "kamal-proxy running"},
+		"on the way back to Traefik":     {"kamal-proxy_before_1 exited, traefik running", "traefik running"},
+		"where the new one has its name": {"traefik_before_1 exited, traefik exited", "traefik running"},
+		"where nothing was":              {"traefik exited, shop-web running", "traefik exited, shop-web running"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := &rack{}
+			for i, there := range strings.Split(c.there, ", ") {
+				name, status, _ := strings.Cut(there, " ")
+				r.list = append(r.list, container.Observed{ID: fmt.Sprint(i), Name: name, State: container.State{Status: container.Status(status)}})
+			}
+			all, err := Settle(t.Context(), r, r, Container, "traefik")
+			var got []string
+			for _, c := range all {
+				got = append(got, c.Name+" "+string(c.State.Status))
+			}
+			if err != nil || strings.Join(got, ", ") != c.want {
+				t.Errorf("there are %v (%v), want %s", got, err, c.want)
+			}
+		})
+	}
+}
+
 func TestTheProxysContainerIsAsDeployYMLSays(t *testing.T) {
 	_, r := newBox(t)
 	b := &Booter{Engine: r, Folders: r}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/fairlead-deploy/fairlead/deployer/container"
@@ -53,6 +55,37 @@ func (s Succession) Do(ctx context.Context) (gap time.Duration, err error) {
 		return gap, s.restore(context.WithoutCancel(ctx), id, err)
 	}
 	return gap, s.Machine.Remove(ctx, s.Old.ID)
+}
+
+// Starter starts a container that was made before.
+type Starter interface {
+	Start(ctx context.Context, id string) error
+}
+
+// Settle ends a Succession in whose midst Fairlead was killed: of the proxies by
+// these names one that runs stays, else the one before has its name again and is
+// started. It returns the host's containers as they are then.
+func Settle(ctx context.Context, e Starter, m Machine, names ...string) ([]container.Observed, error) {
+	all, err := m.Containers(ctx, nil)
+	i := slices.IndexFunc(all, func(c container.Observed) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return strings.HasPrefix(c.Name, name+asideName) })
+	})
+	if err != nil || i < 0 {
+		return all, err
+	}
+	aside := all[i]
+	if slices.ContainsFunc(all, func(c container.Observed) bool { return slices.Contains(names, c.Name) && c.State.IsUp() }) {
+		err = m.Remove(ctx, aside.ID)
+	} else {
+		name, _, _ := strings.Cut(aside.Name, asideName)
+		if err = m.Remove(ctx, name); err == nil {
+			err = errors.Join(m.Rename(ctx, aside.ID, name), e.Start(ctx, aside.ID))
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("end a replacement of the proxy that was cut off: %w", err)
+	}
+	return m.Containers(ctx, nil)
 }
 
 // restore puts the proxy back that was there before.

@@ -33,7 +33,7 @@ type Box struct {
 
 // find returns Traefik's container, nil where there is none.
 func (b *Box) find(ctx context.Context) (*container.Observed, error) {
-	all, err := b.Machine.Containers(ctx, nil)
+	all, err := route.Settle(ctx, b.Engine, b.Machine, traefik.Container, route.Container)
 	i := slices.IndexFunc(all, func(c container.Observed) bool { return c.Name == traefik.Container })
 	if err != nil || i < 0 {
 		return nil, err

@@ -39,7 +39,7 @@ func (f *foreign) Stop(context.Context, string, time.Duration) error { f.stopped
 
 func TestARestartDoesNotStopATraefikThatItCouldNotStart(t *testing.T) {
 	m := &foreign{}
-	_, err := (&Box{Machine: m}).Restart(t.Context(), plan.ProxyRun{})
+	_, err := (&Box{Driver: &Driver{}, Machine: m}).Restart(t.Context(), plan.ProxyRun{})
 	if !errors.Is(err, errForeign) || m.stopped != 0 {
 		t.Errorf("%v, stopped %d times", err, m.stopped)
 	}
