@@ -24,8 +24,10 @@ func programs() []string {
 // meant for machines that run tests; see Unpack for those of people.
 func Deps(ctx context.Context) error {
 	missing := missingPrograms()
-	if _, err := exec.LookPath("dockerd"); err != nil {
-		missing = append(missing, "dockerd")
+	for _, program := range []string{"dockerd", "docker"} {
+		if _, err := exec.LookPath(program); err != nil {
+			missing = append(missing, program)
+		}
 	}
 	if len(missing) == 0 {
 		return nil
@@ -33,13 +35,27 @@ func Deps(ctx context.Context) error {
 	if err := needApt(); err != nil {
 		return fmt.Errorf("install %s: %w", strings.Join(missing, ", "), err)
 	}
-	if _, err := apt(ctx, "/", append([]string{"install", "-y", "--no-install-recommends", "docker.io"}, packages()...)...); err != nil {
+	if err := install(ctx, packages()...); err != nil {
 		return fmt.Errorf("install packages: %w", err)
 	}
 	return nil
 }
 
-// InstallDocker installs docker.io, and nothing else by name, where this machine
+// install installs docker.io and more. Its client is a package of its own from
+// Debian 13 on, which docker.io but recommends.
+func install(ctx context.Context, more ...string) error {
+	for _, wanted := range [][]string{append([]string{"docker.io"}, more...), {"docker-cli"}} {
+		if _, err := apt(ctx, "/", append([]string{"install", "-y", "--no-install-recommends"}, wanted...)...); err != nil {
+			return err
+		}
+		if _, err := exec.LookPath("docker"); err == nil {
+			return nil
+		}
+	}
+	return errors.New("there is no docker program even so")
+}
+
+// InstallDocker installs docker.io with its client, and nothing else by name, where this machine
 // has no docker program. It needs root. installed tells that it did.
 func InstallDocker(ctx context.Context) (installed bool, err error) {
 	if _, err := exec.LookPath("docker"); err == nil {
@@ -48,7 +64,7 @@ func InstallDocker(ctx context.Context) (installed bool, err error) {
 	if err := needApt(); err != nil {
 		return false, fmt.Errorf("install docker.io: %w", err)
 	}
-	if _, err := apt(ctx, "/", "install", "-y", "--no-install-recommends", "docker.io"); err != nil {
+	if err := install(ctx); err != nil {
 		return false, fmt.Errorf("install docker.io: %w", err)
 	}
 	return true, nil
