@@ -2,6 +2,7 @@ package chaos_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +34,7 @@ func appRows() []row {
 		{id: "F55", fault: "a hook prints 100 MB and fails", then: back + " and the end of what it printed; the daemon, which boots two proxies first, stays below 96 MiB", quick: true,
 			do: badHook("0s 3 flood", "exit status 3")},
 		{id: "F58", fault: "the new version fails on one host of two", then: back, quick: true, do: failsOnOne},
-		{id: "F62", fault: "what both versions need goes while the new one is watched", then: "going back is tried once, a person is called once; when it is there again the next commit goes live", do: bothBad},
+		{id: "F62", fault: "what both versions need goes while the new one is watched", then: "going back is tried once, a person is called once and told of each host; when it is there again the next commit goes live", do: bothBad},
 	}
 }
 
@@ -222,6 +223,19 @@ func bothBad(s *scene) {
 	ev := s.Ends(sha, release.NeedsHuman)
 	if !strings.Contains(ev.Release.Reason, "going back did not work") {
 		s.Errorf("it is told as %q", ev.Release.Reason)
+	}
+	var told, want []string
+	for _, o := range ev.Release.Hosts {
+		told = append(told, o.Host)
+		if !slices.Contains([]string{"old", "new", "unknown"}, o.State) {
+			s.Errorf("%s is told as %q, %q", o.Host, o.State, o.Detail)
+		}
+	}
+	for _, h := range s.Hosts {
+		want = append(want, h.Addr)
+	}
+	if slices.Sort(told); !slices.Equal(told, slices.Sorted(slices.Values(want))) {
+		s.Errorf("of its hosts it tells %+v", ev.Release.Hosts)
 	}
 	s.EndedOnce(sha)
 	at("echo data > " + dir + "/db")

@@ -2,11 +2,13 @@ package chaos_test
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"time"
 
 	"github.com/fairlead-deploy/fairlead/internal/chaos/stage"
 	"github.com/fairlead-deploy/fairlead/internal/fleet"
+	"github.com/fairlead-deploy/fairlead/internal/fleet/actor"
 	"github.com/fairlead-deploy/fairlead/release"
 )
 
@@ -34,16 +36,21 @@ func engineRows() []row {
 		{id: "F56", fault: "the proxy is removed", then: "it is back with its routes at the next reconcile", breaks: true, do: proxyRemoved},
 		{id: "F56", fault: "the proxy loses its state", then: "its routes are back at the next reconcile", breaks: true, do: proxyForgets},
 		{id: "F56", fault: "the proxy is killed in mid-rollout", then: "the rollout ends on the new version", breaks: true, do: proxyKilled},
+		{id: "F57", fault: "a switch is made, and its reply never comes", then: "what has the traffic is read back before anything is stopped; no request fails, one that is under way is answered", breaks: true, do: switchUnheard},
 	}
 }
 
-func sshRows() []row {
-	frozen := trouble{do: sshd(func(h *fleet.Host, ctx context.Context, name string) error {
+// sshdMute is an sshd that has lost its connections and answers no new one.
+func sshdMute() trouble {
+	return trouble{do: sshd(func(h *fleet.Host, ctx context.Context, name string) error {
 		if err := h.FreezeService(ctx, name); err != nil {
 			return err
 		}
 		return hangUp(h, ctx)
 	}), undo: sshd(func(h *fleet.Host, ctx context.Context, name string) error { return h.ThawService(ctx, name) })}
+}
+
+func sshRows() []row {
 	stopped := trouble{do: sshd(func(h *fleet.Host, ctx context.Context, name string) error {
 		if err := h.StopService(ctx, name); err != nil {
 			return err
@@ -51,7 +58,7 @@ func sshRows() []row {
 		return hangUp(h, ctx)
 	}), undo: sshd(func(h *fleet.Host, ctx context.Context, name string) error { return h.StartService(ctx, name) })}
 	return []row{
-		{id: "F10", fault: "an sshd accepts and stays mute", then: "it is given up and told; the rollout goes on when it speaks", breaks: true, do: before(frozen)},
+		{id: "F10", fault: "an sshd accepts and stays mute", then: "it is given up and told; the rollout goes on when it speaks", breaks: true, do: before(sshdMute())},
 		{id: "F13", fault: "all SSH connections are lost in mid-rollout", then: "they are made again; the rollout ends on the new version", breaks: true, do: lines},
 		{id: "F13", fault: "an sshd is away in mid-rollout", then: "it is told and waited for; the rollout ends on the new version", breaks: true, do: during(release.Preparing, stopped)},
 		{id: "F12", fault: "an sshd has MaxSessions 1 and MaxStartups 1:100:1", then: "rollouts work as ever", quick: true, breaks: true, do: narrow},
@@ -172,4 +179,39 @@ func proxyKilled(s *scene) {
 		s.Fatalf("a proxy that is killed is no fault of the release, and it is %s: %s", ev.Release.Status, ev.Message)
 	}
 	s.untilServes("v2")
+}
+
+// switchUnheard has a request under way at the old version, for whose end the
+// proxy waits before it tells of the switch; meanwhile nobody can hear it.
+func switchUnheard(s *scene) {
+	s.live()
+	h := s.last()
+	answer := make(chan string, 1)
+	s.image("v2", nil)
+	leave := s.visitors()
+	sha := s.Push(s.file("v2").With("drain_timeout", "30"))
+	s.Told(sha, release.Preparing)
+	go func() { // ends with its request
+		got, err := actor.Get(s.Context(), &http.Client{Timeout: 30 * time.Second}, s.Site(h), "/slow?ms=15000")
+		if err != nil {
+			got = err.Error()
+		}
+		answer <- got
+	}()
+	s.Until("the switch is made", func() bool { got, err := s.Answer(h); return err == nil && got == "v2" })
+	since := time.Now()
+	mend := s.suffers(sshdMute())
+	s.noticed(since, h.Addr)
+	if names := s.Running(h); len(names) != 2 {
+		s.Errorf("nobody has heard of the switch, and these run: %v", names)
+	}
+	if got := <-answer; got != "done v1" {
+		s.Errorf("the request under way was answered %q", got)
+	}
+	mend()
+	s.Ends(sha, release.Succeeded)
+	leave()
+	s.Serves("v2")
+	s.copies("v2", 1)
+	s.EndedOnce(sha)
 }

@@ -2,6 +2,8 @@ package chaos_test
 
 import (
 	"context"
+	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -91,6 +93,7 @@ func hostRows() []row {
 		{id: "F46", fault: "a host loses its power while it is watched", then: finishes, breaks: true, do: during(release.Watching, power)},
 		{id: "F14", fault: "a host reboots between rollouts", then: "its containers come back by themselves; none is replaced", breaks: true, do: reboots},
 		{id: "F59", fault: "a host is installed anew, with another key", then: "nothing is sent to it until a person trusts the key", breaks: true, do: anotherKey},
+		{id: "F59", fault: "a host joins whose key nobody has trusted", then: "the others roll and do not wait for it; once it is trusted it joins at the version that runs", do: joinsUntrusted},
 	}
 }
 
@@ -175,4 +178,39 @@ func anotherKey(s *scene) {
 	mend()
 	s.Ends(sha, release.Succeeded)
 	s.Serves("v2")
+}
+
+func joinsUntrusted(s *scene) {
+	both, joining := s.Hosts, s.last()
+	all, err := os.ReadFile(shared.Fleet.KnownHosts)
+	s.Do(err)
+	var known strings.Builder
+	for line := range strings.Lines(string(all)) {
+		if !strings.Contains(strings.Fields(line)[0], joining.Addr) {
+			known.WriteString(line)
+		}
+	}
+	s.Write("known_hosts", known.String())
+	s.Operator["ssh"] = "{ key: " + shared.Fleet.Key + ", known_hosts: " + s.Path("known_hosts") + ", user: root }"
+	s.Hosts = both[:1]
+	s.live()
+	s.Hosts = both
+	for _, version := range []string{"v2", "v3"} {
+		ev := s.Ends(s.push(version, nil), release.Succeeded)
+		i := slices.IndexFunc(ev.Release.Hosts, func(o release.HostOutcome) bool { return o.Host == joining.Addr })
+		if i < 0 || ev.Release.Hosts[i].State != "skipped" {
+			s.Errorf("of its hosts it tells %+v", ev.Release.Hosts)
+		}
+		if got, err := s.Answer(both[0]); err != nil || got != version {
+			s.Errorf("the host that is known answers %q (%v), want %s", got, err, version)
+		}
+		if list := s.Containers(joining); len(list) > 0 {
+			s.Errorf("on the other one there are %+v", list)
+		}
+	}
+	s.Write("known_hosts", string(all))
+	s.untilServes("v3")
+	if list := s.Containers(joining); len(list) != 1 {
+		s.Errorf("it did not join at v3: %+v", list)
+	}
 }

@@ -30,7 +30,7 @@ func (r row) title() string { return r.id + " " + r.fault }
 // faults are all rows, in the order of the table.
 func faults() []row {
 	return slices.Concat(hostRows(), engineRows(), sshRows(), daemonRows(), twoDaemonRows(), storeRows(), ownHostRows(),
-		appRows(), humanRows(), registryRows(), gitRows(), fileRows(), messageRows())
+		overlaidRows(), appRows(), humanRows(), registryRows(), gitRows(), fileRows(), messageRows())
 }
 
 // scene is a service that something happens to.
