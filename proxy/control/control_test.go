@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -82,6 +84,35 @@ func TestACallerThatGivesUpIsToldWhy(t *testing.T) {
 	defer cancel()
 	if _, err := c.List(ctx); err == nil || !strings.Contains(err.Error(), "the rollout ended") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestAProxyThatNeverAnswersIsGivenUp has one read what it is told, and no more.
+func TestAProxyThatNeverAnswersIsGivenUp(t *testing.T) {
+	deploy := NewDeployRequest("shop", "x:1")
+	deploy.DeployTimeout, deploy.DrainTimeout = Seconds(20), Seconds(40)
+	for name, c := range map[string]struct {
+		call func(context.Context, Client) error
+		want time.Duration // the times that were asked for, and 15 s
+	}{
+		"deploy": {func(ctx context.Context, c Client) error { _, err := c.Deploy(ctx, deploy); return err }, 75 * time.Second},
+		"list":   {func(ctx context.Context, c Client) error { _, err := c.List(ctx); return err }, 15 * time.Second},
+		"remove": {func(ctx context.Context, c Client) error { return c.Remove(ctx, "shop") }, 15 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				mute := Client{Dial: func(context.Context) (net.Conn, error) {
+					ours, theirs := net.Pipe()
+					go func() { _, _ = io.Copy(io.Discard, theirs) }() // ends with the connection
+					return ours, nil
+				}}
+				began := time.Now()
+				err := c.call(t.Context(), mute)
+				if took := time.Since(began); err == nil || took != c.want || !strings.Contains(err.Error(), "no answer from the proxy within "+c.want.String()) {
+					t.Errorf("after %s: %v", took, err)
+				}
+			})
+		})
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/fairlead-deploy/fairlead/deployer/abreast"
 	"github.com/fairlead-deploy/fairlead/deployer/container"
+	"github.com/fairlead-deploy/fairlead/internal/schedule"
 	dc "github.com/moby/moby/api/types/container"
 	"github.com/moby/moby/api/types/network"
 	"github.com/moby/moby/client"
@@ -243,7 +244,7 @@ func (e *Engine) connect(ctx context.Context, name, id string, aliases []string)
 // Start starts a container. One that runs already is success.
 func (e *Engine) Start(ctx context.Context, id string) error {
 	// A start pulls up networks and mounts: the engine's slowest local call.
-	return e.call(ctx, "start container "+short(id), 2*callTimeout, func(ctx context.Context, s *session) error {
+	return e.living(ctx, "start container "+short(id), 2*callTimeout, func(ctx context.Context, s *session) error {
 		_, err := s.cli.ContainerStart(ctx, id, client.ContainerStartOptions{})
 		return err
 	})
@@ -253,8 +254,7 @@ func (e *Engine) Start(ctx context.Context, id string) error {
 // stopped already is success; one that is gone is ErrNotFound.
 func (e *Engine) Stop(ctx context.Context, id string, timeout time.Duration) error {
 	seconds := int(max(0, timeout+time.Second-1) / time.Second)
-	limit := callTimeout + time.Duration(seconds)*time.Second
-	return e.call(ctx, "stop container "+short(id), limit, func(ctx context.Context, s *session) error {
+	return e.living(ctx, "stop container "+short(id), callTimeout+time.Duration(seconds)*time.Second, func(ctx context.Context, s *session) error {
 		if err := e.unprotected(ctx, s, id); err != nil {
 			return err
 		}
@@ -266,8 +266,7 @@ func (e *Engine) Stop(ctx context.Context, id string, timeout time.Duration) err
 // Restart stops a container as Stop does and starts it.
 func (e *Engine) Restart(ctx context.Context, id string, timeout time.Duration) error {
 	seconds := int(max(0, timeout+time.Second-1) / time.Second)
-	limit := 2*callTimeout + time.Duration(seconds)*time.Second
-	return e.call(ctx, "restart container "+short(id), limit, func(ctx context.Context, s *session) error {
+	return e.living(ctx, "restart container "+short(id), 2*callTimeout+time.Duration(seconds)*time.Second, func(ctx context.Context, s *session) error {
 		if err := e.unprotected(ctx, s, id); err != nil {
 			return err
 		}
@@ -294,7 +293,7 @@ func (e *Engine) Kill(ctx context.Context, id, signal string) error {
 // Remove removes a container, running or not, and its anonymous volumes. One
 // that is gone is success.
 func (e *Engine) Remove(ctx context.Context, id string) error {
-	return e.call(ctx, "remove container "+short(id), 2*callTimeout, func(ctx context.Context, s *session) error {
+	return e.living(ctx, "remove container "+short(id), 2*callTimeout, func(ctx context.Context, s *session) error {
 		if err := e.unprotected(ctx, s, id); err != nil {
 			return err
 		}
@@ -311,20 +310,16 @@ func (e *Engine) Remove(ctx context.Context, id string) error {
 }
 
 func (e *Engine) awaitGone(ctx context.Context, s *session, id string) error {
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
 	for {
 		_, err := s.cli.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
 		if cerrdefs.IsNotFound(err) {
 			return nil
 		}
+		if err == nil {
+			err = schedule.Pause(ctx, 100*time.Millisecond)
+		}
 		if err != nil {
 			return err
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-tick.C:
 		}
 	}
 }

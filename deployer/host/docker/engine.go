@@ -13,7 +13,9 @@ import (
 	"time"
 
 	"github.com/fairlead-deploy/fairlead/deployer/container"
+	"github.com/fairlead-deploy/fairlead/internal/schedule"
 	"github.com/moby/moby/client"
+	"github.com/moby/moby/client/pkg/versions"
 	"golang.org/x/sync/singleflight"
 )
 
@@ -103,6 +105,29 @@ func (e *Engine) call(ctx context.Context, name string, limit time.Duration, do 
 	return e.open(ctx, name, do)
 }
 
+// living is call for what a good engine may take longer over than callTimeout.
+// It ends when a ping meanwhile is not answered.
+func (e *Engine) living(ctx context.Context, name string, limit time.Duration, do func(context.Context, *session) error) error {
+	return e.call(ctx, name, limit, func(ctx context.Context, s *session) error {
+		ctx, end := context.WithCancelCause(ctx)
+		var asking sync.WaitGroup
+		asking.Go(func() {
+			for schedule.Pause(ctx, callTimeout-pingTimeout) == nil {
+				if _, mute := errors.AsType[*TimeoutError](e.Ping(ctx)); mute {
+					end(&TimeoutError{Call: name, Host: e.host, After: callTimeout.String()})
+				}
+			}
+		})
+		defer asking.Wait()
+		defer end(nil)
+		err := do(ctx, s)
+		if err != nil && ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return err
+	})
+}
+
 // open is call without a deadline of its own, for streams.
 func (e *Engine) open(ctx context.Context, name string, do func(context.Context, *session) error) error {
 	s, err := e.agreed(ctx)
@@ -178,7 +203,7 @@ func (e *Engine) agree(ctx context.Context) (*session, error) {
 		ping, err = cli.Ping(ctx, client.PingOptions{NegotiateAPIVersion: true})
 		return err
 	})
-	if ping.APIVersion != "" && olderThan(ping.APIVersion, client.MinAPIVersion) {
+	if ping.APIVersion != "" && versions.LessThan(ping.APIVersion, client.MinAPIVersion) {
 		return nil, fmt.Errorf("%w (it speaks %s)", ErrTooOld, ping.APIVersion)
 	}
 	if err != nil {
@@ -191,16 +216,6 @@ func (e *Engine) agree(ctx context.Context) (*session, error) {
 	e.session = s
 	e.mu.Unlock()
 	return s, nil
-}
-
-// olderThan compares API versions "major.minor"; what is no version is old.
-func olderThan(version, than string) bool {
-	var a, b, c, d int
-	if n, _ := fmt.Sscanf(version, "%d.%d", &a, &b); n != 2 {
-		return true
-	}
-	_, _ = fmt.Sscanf(than, "%d.%d", &c, &d)
-	return a < c || a == c && b < d
 }
 
 // Ping asks the engine for a sign of life.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	cerrdefs "github.com/containerd/errdefs"
@@ -73,12 +74,7 @@ func translatePull(err error) error {
 	}
 	text := strings.ToLower(err.Error())
 	has := func(words ...string) bool {
-		for _, w := range words {
-			if strings.Contains(text, w) {
-				return true
-			}
-		}
-		return false
+		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
 	}
 	switch {
 	case isDiskFull(text):
@@ -109,10 +105,8 @@ func (e *Engine) onHost(ctx context.Context, call string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if ctx.Err() != nil {
-		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
-			return fmt.Errorf("%s on %s: %w", call, e.host, cause)
-		}
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+		err = cause
 	}
 	return fmt.Errorf("%s on %s: %w", call, e.host, err)
 }

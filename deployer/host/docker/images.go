@@ -201,7 +201,7 @@ func (e *Engine) Pull(ctx context.Context, ref string, auth Auth, progress func(
 			return translatePull(err)
 		}
 		defer r.Close()
-		return translatePull(messages(ctx, r, func(m jsonstream.Message) {
+		return translatePull(messages(r, func(m jsonstream.Message) {
 			stall.Reset(PullStall)
 			if progress != nil {
 				progress(PlainText(m.ID+": "+m.Status, 512))
@@ -228,7 +228,7 @@ func (e *Engine) Load(ctx context.Context, tar io.Reader) error {
 			return err
 		}
 		defer r.Close()
-		return messages(ctx, r, func(jsonstream.Message) {})
+		return messages(r, func(jsonstream.Message) {})
 	})
 }
 
@@ -236,16 +236,13 @@ func (e *Engine) Load(ctx context.Context, tar io.Reader) error {
 const maxMessages = 64 << 20
 
 // messages reads a progress stream to its end and returns the error in it.
-func messages(ctx context.Context, r io.Reader, each func(jsonstream.Message)) error {
+func messages(r io.Reader, each func(jsonstream.Message)) error {
 	decoder := json.NewDecoder(io.LimitReader(r, maxMessages))
 	for {
 		var m jsonstream.Message
 		if err := decoder.Decode(&m); err != nil {
 			if errors.Is(err, io.EOF) {
 				return nil
-			}
-			if cause := context.Cause(ctx); cause != nil {
-				return cause
 			}
 			return err
 		}
