@@ -3,7 +3,10 @@ package post
 import (
 	"errors"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -58,4 +61,41 @@ func TestASilentReceiverIsLeftAfterTenSeconds(t *testing.T) {
 			t.Errorf("left after %s", took)
 		}
 	})
+}
+
+// direct is a client that no proxy of the environment comes between.
+func direct(t *testing.T) *Client {
+	t.Helper()
+	c := New()
+	c.http.Transport.(*http.Transport).Proxy = nil
+	t.Cleanup(c.Close)
+	return c
+}
+
+func TestARedirectIsNotFollowed(t *testing.T) {
+	var led atomic.Int32
+	inside := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { led.Add(1) }))
+	defer inside.Close()
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		outside := httptest.NewServer(http.RedirectHandler(inside.URL+"/latest/meta-data/", status))
+		reply, err := direct(t).Do(t.Context(), Request{URL: secret.New(outside.URL), Body: []byte("{}")})
+		if err != nil || reply.Status != status || reply.Check() == nil {
+			t.Errorf("%d: got %d, %v, good: %t", status, reply.Status, err, reply.Check() == nil)
+		}
+		outside.Close()
+	}
+	if n := led.Load(); n > 0 {
+		t.Errorf("%d redirects were followed", n)
+	}
+}
+
+func TestADeniedAddressIsNotDialledHoweverItIsWritten(t *testing.T) {
+	for _, url := range []string{"http://169.254.169.254/latest/meta-data/", "https://169.254.169.254/", "http://169.254.169.254:80/", "http://user:word@169.254.169.254/",
+		"http://[::ffff:169.254.169.254]/", "http://[::ffff:a9fe:a9fe]/", "http://[64:ff9b::a9fe:a9fe]/", "http://[fe80::1]/", "http://[fd00:ec2::254]/",
+		"http://100.100.100.200/", "http://0.0.0.0/", "http://[::]/", "http://169.254.169.254#@hooks.example.com/", "http://169.254.169.254\\@hooks.example.com/"} {
+		_, err := direct(t).Do(t.Context(), Request{URL: secret.New(url)})
+		if e, ok := errors.AsType[*notify.Error](err); !ok || e.Kind != notify.Broken || strings.Contains(err.Error(), "meta-data") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
 }

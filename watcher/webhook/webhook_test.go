@@ -3,8 +3,10 @@ package webhook_test
 import (
 	"bytes"
 	"crypto/hmac"
+	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -144,6 +146,37 @@ func TestEveryBitOfTheBodyIsSigned(t *testing.T) {
 	}
 	if len(l.causes) != 0 {
 		t.Errorf("looks = %v", l.causes)
+	}
+}
+
+func TestEveryBitOfASignatureCounts(t *testing.T) {
+	const body = `{"ref":"refs/heads/main"}`
+	h, l, _ := serve(t, source(webhook.GitHub))
+	good := mac(key, body)
+	weak := hmac.New(sha1.New, []byte(key))
+	weak.Write([]byte(body))
+	bad := map[string]string{"none": "", "only its beginning": "sha256=" + good[:8], "half": "sha256=" + good[:32], "without its prefix": good, "twice": "sha256=" + good + good,
+		"of another key": "sha256=" + mac("other", body), "SHA-1": "sha1=" + hex.EncodeToString(weak.Sum(nil)), "zeros": "sha256=" + strings.Repeat("0", 64)}
+	for bit := range sha256.Size * 8 {
+		changed, err := hex.DecodeString(good)
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed[bit/8] ^= 1 << (bit % 8)
+		bad[fmt.Sprint("bit ", bit)] = "sha256=" + hex.EncodeToString(changed)
+	}
+	for name, signature := range bad {
+		for _, header := range []string{"X-Hub-Signature-256", "X-Hub-Signature"} {
+			if w := post(h, "shop-hook", body, header, signature); w.Code != 401 {
+				t.Errorf("%s in %s: %d", name, header, w.Code)
+			}
+		}
+	}
+	if len(l.causes) != 0 {
+		t.Errorf("looks = %v", l.causes)
+	}
+	if w := post(h, "shop-hook", body, "X-Hub-Signature-256", "sha256="+good); w.Code != 202 {
+		t.Errorf("the right one: %d", w.Code)
 	}
 }
 
