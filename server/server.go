@@ -23,6 +23,7 @@ import (
 
 	"github.com/fairlead-deploy/fairlead/release"
 	"github.com/fairlead-deploy/fairlead/store"
+	"golang.org/x/net/netutil"
 )
 
 // Memory is what is read about repositories and lanes.
@@ -97,12 +98,15 @@ type Server struct {
 }
 
 const (
-	maxBody     = 64 << 10         // of a request
-	maxHeader   = 16 << 10         // of a request
-	maxStreams  = 64               // event streams at once
-	askTimeout  = 20 * time.Second // of one answer, streams and plans excepted
-	planTimeout = 2 * time.Minute  // hosts are asked
-	stopTimeout = 5 * time.Second  // answers under way when Run ends
+	maxBody   = 64 << 10 // of a request
+	maxHeader = 16 << 10 // of a request
+	// maxStrangers is how many connections the TCP listener has at once: more
+	// wait, and leave the daemon descriptors for its hosts.
+	maxStrangers = 256
+	maxStreams   = 64               // event streams at once
+	askTimeout   = 20 * time.Second // of one answer, streams and plans excepted
+	planTimeout  = 2 * time.Minute  // hosts are asked
+	stopTimeout  = 5 * time.Second  // answers under way when Run ends
 )
 
 // Open listens on the socket, with mode 0600, and on TCP. A socket left by a
@@ -139,7 +143,7 @@ func (s *Server) Run(ctx context.Context) error {
 	defer cancel()
 	servers := map[*http.Server]net.Listener{s.server(ctx, s.API()): s.socket}
 	if s.tcp != nil {
-		servers[s.server(ctx, s.Public())] = s.tcp
+		servers[s.server(ctx, s.Public())] = netutil.LimitListener(s.tcp, maxStrangers)
 	}
 	var wg sync.WaitGroup
 	failed := make(chan error, len(servers))

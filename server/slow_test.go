@@ -66,3 +66,46 @@ func TestWhoeverSaysARequestSlowlyIsCutOff(t *testing.T) {
 		})
 	}
 }
+
+// countless gives a silent connection whenever it is asked for one.
+type countless struct {
+	net.Listener
+	accepted chan struct{}
+}
+
+func (c countless) Accept() (net.Conn, error) {
+	select {
+	case c.accepted <- struct{}{}:
+	default:
+		return c.Listener.Accept() // enough
+	}
+	near, _ := net.Pipe()
+	return near, nil
+}
+
+// TestStrangersConnectionsAreCounted has ten thousand connect at once and say
+// nothing: some are heard at a time, and are cut off for the next.
+func TestStrangersConnectionsAreCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		inner := one{make(chan net.Conn), make(chan struct{})}
+		l := countless{inner, make(chan struct{}, 10_000)}
+		s := &Server{o: Options{Log: slog.New(slog.DiscardHandler)}, socket: one{make(chan net.Conn), inner.closed}, tcp: l}
+		ctx, stop := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- s.Run(ctx) }()
+		synctest.Wait()
+		if n := len(l.accepted); n != 256 {
+			t.Errorf("%d connections at once", n)
+		}
+		time.Sleep(6 * time.Second)
+		synctest.Wait()
+		if n := len(l.accepted); n != 512 {
+			t.Errorf("%d connections when the first ones were silent for 6 s", n)
+		}
+		stop()
+		close(inner.closed)
+		if err := <-done; err != nil && !errors.Is(err, net.ErrClosed) {
+			t.Error(err)
+		}
+	})
+}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -336,10 +337,22 @@ func TestTheSocketIsItsOwnersAloneAndADeadOnesIsReplaced(t *testing.T) {
 
 func TestOnTCPNothingCanBeReadOrChangedButHealthMetricsAndHooks(t *testing.T) {
 	d := start(t)
-	for request, want := range map[string]int{
+	requests := map[string]int{
 		"GET /health": 200, "GET /metrics": 200, "POST /hooks/shop": 202,
 		"GET /v1/status": 404, "GET /v1/events": 404, "POST /v1/submit": 404, "POST /v1/notify/test": 404, "GET /": 404,
-	} {
+	}
+	text, err := os.ReadFile("../routes.go") // so that a new one is tried as well
+	if err != nil {
+		t.Fatal(err)
+	}
+	routes := regexp.MustCompile(`"((?:GET|POST|PUT|PATCH|DELETE) /v1/[^"]*)"`).FindAllStringSubmatch(string(text), -1)
+	if len(routes) < 9 {
+		t.Errorf("only %d routes were found", len(routes))
+	}
+	for _, r := range routes {
+		requests[strings.Replace(r[1], "{id}", "r1", 1)] = 404
+	}
+	for request, want := range requests {
 		method, path, _ := strings.Cut(request, " ")
 		req, err := http.NewRequestWithContext(t.Context(), method, "http://"+d.server.Addr()+path, strings.NewReader("{}"))
 		if err != nil {
