@@ -2,7 +2,9 @@ package chaos_test
 
 import (
 	"os"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/fairlead-deploy/fairlead/internal/chaos/stage"
 	"github.com/fairlead-deploy/fairlead/release"
@@ -19,6 +21,8 @@ func fileRows() []row {
 		{id: "F54", fault: "a secret is missing", then: "no host is touched; its name is told, and the rollout goes on when it is there", do: secretMissing},
 		{id: "F61", fault: "deploy.yml is deleted", then: "nothing is removed", do: fileDeleted},
 		{id: "F61", fault: "a host is taken out of deploy.yml", then: "its containers are not destroyed unasked", do: hostTakenOut},
+		{id: "F61", fault: "a role is taken out of deploy.yml, with a new version", then: "its container stays; with prune: true it is ended", do: roleTakenOut},
+		{id: "F61", fault: "all hosts are replaced by others, with prune: true", then: "nothing of the old ones is ended before a person says `fairlead deploy`", do: allHostsReplaced},
 	}
 }
 
@@ -106,4 +110,39 @@ func hostTakenOut(s *scene) {
 	if got := s.Running(gone); len(got) != 1 || got[0] != name {
 		s.Errorf("on the host that was taken out run %v", got)
 	}
+}
+
+func roleTakenOut(s *scene) {
+	h := s.Hosts[0]
+	s.image("v1", nil)
+	s.Start()
+	file := s.file("v1")
+	s.Ends(s.Push(file.With("servers", "{ web: ["+h.Addr+", "+s.last().Addr+"], job: ["+h.Addr+"] }")), release.Succeeded)
+	s.Ends(s.push("v2", nil), release.Succeeded)
+	if got := s.Running(h); !slices.Contains(got, s.Lane+"-job-v1") || !slices.Contains(got, s.Web("v2")) {
+		s.Errorf("on %s run %v", h.Name, got)
+	}
+	s.image("v3", nil)
+	s.Ends(s.Push(s.file("v3").With("x-fairlead", "{ window: 2s, prune: true }")), release.Succeeded)
+	s.Serves("v3")
+}
+
+func allHostsReplaced(s *scene) {
+	both := s.Hosts
+	s.Cleanup(func() { s.Hosts = both })
+	s.Hosts = both[:1]
+	s.live()
+	s.Hosts = both[1:]
+	s.image("v2", nil)
+	sha := s.Push(s.file("v2").With("x-fairlead", "{ window: 2s, prune: true }"))
+	s.Ends(sha, release.Succeeded)
+	s.Serves("v2")
+	s.lasting(7 * time.Second) // two reconciles, to see that they end nothing
+	if got, err := s.Answer(both[0]); err != nil || got != "v1" {
+		s.Errorf("the host that was left answers %q, %v", got, err)
+	}
+	_, err := s.Command("deploy", s.Lane)
+	s.Do(err)
+	s.Until("what ran on the former host has ended", func() bool { return len(s.Running(both[0])) == 0 })
+	s.untilServes("v2")
 }
