@@ -3,6 +3,7 @@ package deployer
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"maps"
 	"slices"
 
@@ -69,11 +70,11 @@ func (a *attempt) refused(ctx context.Context, err error) error {
 	if last, _ := a.newest(); !a.recorded && a.known() && last.Status == release.Failed && !commanded(a.s.req) {
 		return nil
 	}
-	f := &release.Failure{
-		Class: release.Verdict, Step: "read deploy.yml", Message: err.Error(),
-		Next: "mend the file and push; what runs is untouched",
-	}
+	f := &release.Failure{Class: release.Verdict, Step: "read deploy.yml", Message: err.Error(), Next: "mend the file and push; what runs is untouched"}
 	reason := "deploy.yml cannot be used; what runs is untouched"
+	if errors.Is(err, fs.ErrNotExist) {
+		f.Next, reason = "push the file; what runs is untouched", err.Error()+"; what runs is untouched"
+	}
 	if bad, ok := errors.AsType[*badFileError](err); ok && bad.step != "" {
 		f.Step, f.Next, f.Logs, reason = bad.step, bad.next, bad.logs, err.Error()+"; what runs is untouched"
 	}

@@ -130,7 +130,7 @@ func (l *loader) find() (name string, src []byte, err error) {
 		}
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", nil, fmt.Errorf("read deploy.yml: the repository has no %s: %w", strings.Join(names, " and no "), fs.ErrNotExist)
+		return "", nil, fmt.Errorf("read deploy.yml: %w: the repository has no %s", fs.ErrNotExist, strings.Join(names, " and no "))
 	} else if err != nil {
 		return "", nil, fmt.Errorf("read deploy.yml: %w", err)
 	}

@@ -117,7 +117,7 @@ func TestAPushToABareRepositoryWithOurHookDeploysAtOnce(t *testing.T) {
 	s.answers("v2")
 }
 
-func TestRewrittenHistoryIsDeployedAndADeletedBranchRemovesNothing(t *testing.T) {
+func TestRewrittenHistoryIsDeployedAndADeletedFileOrBranchRemovesNothing(t *testing.T) {
 	t.Parallel()
 	s := begin(t, "force")
 	for _, version := range []string{"v1", "v2", "v3"} {
@@ -137,6 +137,30 @@ func TestRewrittenHistoryIsDeployedAndADeletedBranchRemovesNothing(t *testing.T)
 	s.answers("v3")
 
 	picture, since := s.picture(), s.clock()
+	p := alone(s)
+	p.git("pull", "-q", s.remote.File, "main")
+	p.git("rm", "-q", "config/deploy.yml")
+	p.git("commit", "-q", "-m", "No deploy.yml")
+	p.git("push", "-q", s.remote.File, "main")
+	missing := "the repository has no config/deploy.yml and no deploy.yml"
+	ev := s.ends(strings.TrimSpace(p.git("rev-parse", "HEAD")), release.Failed)
+	if !strings.Contains(ev.Message, missing) {
+		t.Errorf("the message does not say what is missing: %s", ev.Message)
+	}
+	if line := s.logged("revision=" + ev.Release.Revision.Short() + " status=failed"); !strings.Contains(line, missing) {
+		t.Errorf("the log does not say what is missing: %s", line)
+	}
+	if out, _ := s.types("status"); !strings.Contains(out, missing) {
+		t.Errorf("the status does not say what is missing:\n%s", out)
+	} else if !strings.Contains(out, "→ push the file") {
+		t.Errorf("the status does not say what to do:\n%s", out)
+	}
+	s.untouchedSince(since)
+	if now := s.picture(); now != picture {
+		t.Errorf("without a deploy.yml it was\n%s\nand is\n%s", picture, now)
+	}
+	s.answers("v3")
+
 	s.do(s.repo.Send(t.Context(), "refs/heads/main:refs/heads/other")) // without any branch it would be an empty repository
 	s.do(s.repo.Send(t.Context(), ":refs/heads/main"))
 	s.until("the daemon has seen that the branch is gone", func() bool { return strings.Contains(s.daemon.LastLines(), "branch missing") })

@@ -102,6 +102,12 @@ func TestTheFirstContactWithADifferentFleetChangesNothingUntilItIsAllowed(t *tes
 			s.waits(sha, "observe mode", "replace 1 container on 1 host")
 			s.says(0, "observe mode", "status")
 			s.says(2, "1 of 1 host would change", "plan")
+			const green = "\x1b[32m"
+			for _, terminal := range []bool{true, false} {
+				if out, status := s.typing(terminal, "", "plan"); strings.Contains(out, green) != terminal || status != 2 {
+					t.Errorf("fairlead plan, on a terminal %t, ends with %d:\n%q", terminal, status, out)
+				}
+			}
 			unchanged()
 			leave := s.visitors()
 			if yes.says == "mode: deploy" { // from watching to deploying, at once

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -56,7 +57,7 @@ func (e *Error) Error() string {
 	// What a registry says of an absent image or a refused account is only a
 	// status, which the kind says better.
 	plain := errors.Is(e.Kind, ErrNotFound) || errors.Is(e.Kind, ErrUnauthorized)
-	if detail := oneLine(e.Err); detail != "" && !plain {
+	if detail := plainly(e.Err); detail != "" && !plain {
 		s += ": " + detail
 	}
 	switch {
@@ -66,8 +67,30 @@ func (e *Error) Error() string {
 		s += fmt.Sprintf("; check registry.username and registry.password for %s, and that the repository exists", e.Registry)
 	case e.RetryAfter > 0:
 		s += fmt.Sprintf("; it asks to wait %s", e.RetryAfter)
+	case errors.Is(e.Kind, ErrUnavailable) && e.Registry != "":
+		s += fmt.Sprintf("; check the name %s in deploy.yml, and that this machine reaches it: curl -I https://%s/v2/", e.Registry, door(e.Registry))
 	}
 	return s
+}
+
+// door is where a registry answers.
+func door(registry string) string {
+	if registry == "docker.io" {
+		return "registry-1.docker.io"
+	}
+	return registry
+}
+
+// plainly is why a registry was not reached, without the layers of Go that
+// passed it on.
+func plainly(err error) string {
+	if name, ok := errors.AsType[*net.DNSError](err); ok {
+		return fmt.Sprintf("the name %s cannot be resolved here (%s)", name.Name, name.Err)
+	}
+	if op, ok := errors.AsType[*net.OpError](err); ok && op.Op == "dial" && op.Addr != nil {
+		return fmt.Sprintf("no connection to %s (%v)", op.Addr, op.Err)
+	}
+	return oneLine(err)
 }
 
 // Unwrap gives errors.Is and errors.As the kind and the cause.

@@ -208,8 +208,20 @@ func TestRefusalsAreToldApart(t *testing.T) {
 	}
 	t.Run("no listener", func(t *testing.T) {
 		_, err := client(t, registry.Options{}).Resolve(t.Context(), dead.host+"/a/b:c", registry.Auth{})
-		if !errors.Is(err, registry.ErrUnavailable) {
+		if !errors.Is(err, registry.ErrUnavailable) || !strings.Contains(err.Error(), "registry unavailable: no connection to 127.0.0.1:") {
 			t.Errorf("got %v; want ErrUnavailable", err)
+		}
+	})
+	t.Run("no such name", func(t *testing.T) {
+		_, err := client(t, registry.Options{}).Resolve(t.Context(), "registry.invalid/a/b:c", registry.Auth{}) // RFC 6761: never a name
+		text := failure(t, err).Error()
+		if !errors.Is(err, registry.ErrUnavailable) || strings.Contains(text, "Get ") {
+			t.Errorf("got %v", err)
+		}
+		for _, word := range []string{"resolve image registry.invalid/a/b:c: registry unavailable: the name registry.invalid cannot be resolved here", "registry.invalid in deploy.yml", "curl -I https://registry.invalid/v2/"} {
+			if !strings.Contains(text, word) {
+				t.Errorf("%q does not say %q", text, word)
+			}
 		}
 	})
 }

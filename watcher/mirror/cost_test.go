@@ -175,12 +175,7 @@ func pollMany(t *testing.T, base string, repos, rounds int) {
 		})
 	}
 	wg.Wait()
-	status, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		t.Fatal(err)
-	}
-	peak := figure(t, bytes.ReplaceAll(status, []byte("VmHWM:\t"), []byte("VmHWM=")), "VmHWM=")
-	fmt.Printf("peak-kib=%d \ncpu-ns=%d \n", peak, int64(cpu(t)-before)/int64(repos*rounds))
+	fmt.Printf("peak-kib=%d \ncpu-ns=%d \n", peak(t), int64(cpu(t)-before)/int64(repos*rounds))
 }
 
 // figure reads the number behind a name.
@@ -196,4 +191,12 @@ func figure(t *testing.T, out []byte, name string) int64 {
 		t.Fatal(err)
 	}
 	return n
+}
+
+// peak is the most memory that this process ever had, in KiB.
+func peak(t *testing.T) int64 {
+	t.Helper()
+	status, err := os.ReadFile("/proc/self/status")
+	check(t, err)
+	return figure(t, bytes.ReplaceAll(status, []byte("VmHWM:\t"), []byte("VmHWM=")), "VmHWM=")
 }
