@@ -1,6 +1,7 @@
 package e2e_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/fairlead-deploy/fairlead/internal/fleet/actor"
@@ -55,4 +56,42 @@ func TestAChangedVariableMakesANewContainerOfTheSameImage(t *testing.T) {
 		s.ends(s.pushFiles(map[string]string{"README.md": "Two names.\n"}), release.Unchanged)
 	})
 	leave()
+}
+
+func TestAContainerHasWhatDeployYMLSaysOfItAndPlansNothingAfterwards(t *testing.T) {
+	t.Parallel()
+	s := begin(t, "everykey")
+	s.image("v1", nil)
+	h := s.hosts[0]
+	file := s.file("v1").
+		with("servers", "{ web: { hosts: ["+h.Addr+"], labels: { tier: front }, env: { clear: { OF: role } }, logging: { options: { max-file: '3' } }, "+
+			"options: { memory: 96m, cpu-shares: 512, cap-add: SYS_PTRACE, ulimit: 'nofile=2048:4096', add-host: 'db:10.9.8.7', init: true, tmpfs: /tmp } } }").
+		with("labels", "{ tier: all, team: shop }").with("env", "{ clear: { OF: root, AT: root } }").
+		with("logging", "{ driver: json-file, options: { max-size: 5m } }").with("volumes", "[ 'everykey-files:/files' ]")
+	s.start()
+	s.ends(s.push(file), release.Succeeded)
+	for key, want := range map[string]string{
+		".Config.Labels.tier": "front", ".Config.Labels.team": "shop",
+		".HostConfig.LogConfig.Type": "json-file", ".HostConfig.LogConfig.Config": "map[max-file:3 max-size:5m]",
+		".HostConfig.Memory": "100663296", ".HostConfig.CpuShares": "512", ".HostConfig.ExtraHosts": "[db:10.9.8.7]",
+		".HostConfig.Init": "true", ".HostConfig.Tmpfs": "map[/tmp:]", "(index .HostConfig.Ulimits 0)": "nofile=2048:4096",
+		"(index .Mounts 0).Name": "everykey-files", "(index .Mounts 0).Destination": "/files",
+	} {
+		got, err := h.Docker(t.Context(), "inspect", "--format", "{{"+key+"}}", s.web("v1"))
+		if s.do(err); strings.TrimSpace(got) != want {
+			t.Errorf("%s is %q, want %q", key, got, want)
+		}
+	}
+	if got, err := h.Docker(t.Context(), "inspect", "--format", "{{.HostConfig.CapAdd}}", s.web("v1")); err != nil || !strings.Contains(got, "SYS_PTRACE") {
+		t.Errorf("the capabilities are %q: %v", got, err)
+	}
+	for name, want := range map[string]string{"OF": "role", "AT": "root"} {
+		if got := s.ask(h, "/env?name="+name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	since := s.clock()
+	s.ends(s.pushFiles(map[string]string{"README.md": "The same.\n"}), release.Unchanged)
+	s.says(0, "nothing to do", "plan")
+	s.untouchedSince(since)
 }
