@@ -196,8 +196,12 @@ func TestAHundredTriggersWhileLookingAreOneMoreLook(t *testing.T) {
 			w.Trigger("shop", release.Cause{Kind: release.CauseWebhook})
 		}
 		time.Sleep(time.Second)
+		called := time.Now()
 		for range 100 {
 			w.Trigger("shop", release.Cause{Kind: release.CauseWebhook})
+		}
+		if waited := time.Since(called); waited != 0 {
+			t.Errorf("who calls waits %s for the look", waited)
 		}
 		time.Sleep(8 * time.Second)
 		if got := f.listed() - before; got != 2 {
