@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fairlead-deploy/fairlead/deployer/history"
@@ -36,7 +37,7 @@ func (a *attempt) goBack(ctx context.Context) error {
 		return err
 	}
 	if len(a.hosts.Absent) == 0 {
-		if err := a.sweep(ctx); err != nil {
+		if err := a.sweep(ctx, a.hosts.Files()); err != nil {
 			a.log.Warn("old locks not looked for", "service", a.r.Lane.String(), "error", err)
 		}
 	}
@@ -98,7 +99,7 @@ func (w *work) back(ctx context.Context) error {
 		return w.save(ctx, release.Failed, fmt.Sprintf("%s failed, and nothing ran before: %s%s", w.what(), f.Error(), said))
 	}
 	w.outcome("old")
-	return w.save(ctx, release.RolledBack, fmt.Sprintf("%s failed; back on %s on %s: %s%s", w.what(), w.r.Previous, release.Count(len(w.desired.Hosts()), "host"), f.Error(), said))
+	return w.save(ctx, release.RolledBack, fmt.Sprintf("%s failed; back on %s on %s: %s%s", w.what(), strings.Join(w.base.Versions(), " and "), release.Count(len(w.desired.Hosts()), "host"), f.Error(), said))
 }
 
 // final tells whether going back cannot work by waiting: what ran before is

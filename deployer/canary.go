@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/fairlead-deploy/fairlead/deployer/plan"
 	"github.com/fairlead-deploy/fairlead/deployer/rollout"
@@ -49,7 +50,7 @@ func (w *work) outrun(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return left
 	}
-	reason := "the canary was ended by something newer; back on " + w.r.Previous
+	reason := "the canary was ended by something newer; back on " + strings.Join(w.base.Versions(), " and ")
 	w.outcome("old")
 	if left != nil { // what is newer goes to all hosts all the same
 		reason = "the canary was ended by something newer, and going back did not work everywhere: " + left.Error()

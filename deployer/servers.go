@@ -42,7 +42,8 @@ func (a *attempt) auth() docker.Auth {
 func (a *attempt) arrive(ctx context.Context) (plan.Observed, error) {
 	var wg abreast.Group
 	var swept error
-	wg.Go(func() { swept = a.sweep(ctx) })
+	files := a.hosts.Files() // before hosts are passed over
+	wg.Go(func() { swept = a.sweep(ctx, files) })
 	observed, err := a.observe(ctx)
 	wg.Wait()
 	if a.mends && swept != nil { // no reason to leave other hosts as they are

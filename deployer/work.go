@@ -94,18 +94,14 @@ func (a *attempt) tidy(ctx context.Context) error {
 	if err := a.connect(ctx); err != nil {
 		return err
 	}
-	return a.sweep(ctx)
+	return a.sweep(ctx, a.hosts.Files())
 }
 
 // sweep frees the locks that this installation left when it died, or could not
 // free when a host was away.
-func (a *attempt) sweep(ctx context.Context) error {
+func (a *attempt) sweep(ctx context.Context, files map[string]lock.Files) error {
 	if a.lane.swept {
 		return nil
-	}
-	files := map[string]lock.Files{}
-	for name, s := range a.hosts.Servers {
-		files[name] = s.Files
 	}
 	err := a.d.keeper.Sweep(ctx, a.r.Lane, files, a.owner())
 	a.lane.swept = err == nil
@@ -198,19 +194,19 @@ func (w *work) baseline(ctx context.Context, o plan.Observed, p plan.Plan) error
 	if known && len(others) == 0 {
 		return nil
 	}
-	previous, traces, err := record.Left(ctx, w.d.o.Memory.Effects, w.good)
+	left, err := record.Left(ctx, w.d.o.Memory.Effects, w.good, w.desired.Hosts())
 	if err != nil {
 		return err
 	}
-	base := plan.BaselineOf(w.desired, o, previous, traces...)
+	base := plan.BaselineOf(w.desired, o, left)
 	if known {
 		base = w.base.With(base, others)
 	} else if !w.each || w.base.In(w.desired.Lane, o) {
 		base = w.base.Over(base, w.desired.Lane, o) // besides the hosts that drifted since
 	}
 	w.base = base
-	for _, e := range w.base {
-		w.r.Previous = e.Version
+	if was := w.base.Versions(); len(was) > 0 {
+		w.r.Previous = was[0]
 	}
 	k = record.Kept{Baseline: &w.base, Hosts: append(k.Hosts, others...), Files: w.files(), File: w.deploy.File, Version: w.r.Version, Digest: w.r.Digest,
 		Origin: w.origin, Found: k.And(p.Found()), Scale: w.scale, Brings: w.brings}

@@ -34,6 +34,17 @@ func (b Baseline) In(lane release.Lane, o Observed) bool {
 	return true
 }
 
+// Versions are those that it has, each once; more than one where a host was
+// left out of a release and could not take it later.
+func (b Baseline) Versions() []string {
+	var list []string
+	for _, e := range b {
+		list = append(list, e.Version)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
 // Gone tells whether the container is not on its host any more, of a host that
 // was read.
 func (e Existing) Gone(lane release.Lane, o Observed, k Key) bool {
@@ -106,11 +117,16 @@ func (b *Baseline) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-// BaselineOf finds what ran before release d. previous is the last release
-// that succeeded, zero when none is known. What it left, by traces (see
-// Retained), or else what is of its version and image, goes before whatever a
-// half-done rollout left.
-func BaselineOf(d Desired, o Observed, previous release.Release, traces ...string) Baseline {
+// Left is what releases that succeeded left on a host.
+type Left struct {
+	Newest release.Release // of those that were put on it; zero when none is known
+	Traces []string        // of them, the newest first (see Retained)
+}
+
+// BaselineOf finds what ran before release d. What the releases before it left
+// on each host, by traces, or else what is of the newest one's version and
+// image, goes before whatever a half-done rollout left.
+func BaselineOf(d Desired, o Observed, left map[string]Left) Baseline {
 	b := Baseline{}
 	for _, u := range append(slices.Clone(d.Units), d.beyond(o)...) {
 		var target seen.Targets
@@ -120,9 +136,9 @@ func BaselineOf(d Desired, o Observed, previous release.Release, traces ...strin
 		}
 		best, rank := container.Observed{}, 0
 		for _, c := range o.Of(d.Lane, u.Key()) {
-			r := baselineRank(d, c, previous, isTarget(c, target))
-			if left := leftRank(c, append([]string{string(previous.ID)}, traces...)); r > 0 && left > 0 {
-				r += 10 * left // more than for its version
+			r := baselineRank(d, c, left[u.Host].Newest, isTarget(c, target))
+			if is := leftRank(c, left[u.Host].Traces); r > 0 && is > 0 {
+				r += 10 * is // more than for its version
 			}
 			if r > rank {
 				best, rank = c, r

@@ -15,6 +15,15 @@ func past(id, version string) release.Release {
 	return release.Release{ID: release.ID(id), Version: version, Status: release.Succeeded}
 }
 
+// after is what release r left on hosts.
+func after(r release.Release, hosts ...string) map[string]plan.Left {
+	left := map[string]plan.Left{}
+	for _, name := range hosts {
+		left[name] = plan.Left{Newest: r, Traces: []string{string(r.ID)}}
+	}
+	return left
+}
+
 func TestTheWayBack(t *testing.T) {
 	cases := map[string]struct {
 		old, new plan.Desired
@@ -63,7 +72,7 @@ func TestTheWayBack(t *testing.T) {
 				m.reach(c.old)
 				previous = past("r1", "v1")
 			}
-			base := plan.BaselineOf(c.new, m.observed(), previous)
+			base := plan.BaselineOf(c.new, m.observed(), after(previous, "a", "b"))
 			if done := m.do(plan.Make(c.new, m.observed()), c.steps); done != c.steps {
 				t.Fatalf("there were only %d steps", done)
 			}
@@ -121,7 +130,7 @@ func TestTheBaseline(t *testing.T) {
 			m := newModel()
 			c.world(m)
 			d := desired("r3", "v3", webA)
-			base := plan.BaselineOf(d, m.observed(), c.previous)
+			base := plan.BaselineOf(d, m.observed(), after(c.previous, "a"))
 			if got := base[key].Name; got != c.want {
 				t.Errorf("baseline %q, want %q", got, c.want)
 			}
@@ -143,7 +152,7 @@ func TestTheBaseline(t *testing.T) {
 func TestABaselineThatWasRemovedIsNotIn(t *testing.T) {
 	m := newModel()
 	m.reach(desired("r1", "v1", webA))
-	base := plan.BaselineOf(desired("r2", "v2", webA), m.observed(), past("r1", "v1"))
+	base := plan.BaselineOf(desired("r2", "v2", webA), m.observed(), after(past("r1", "v1"), "a", "b"))
 	m.hosts["a"].Containers = nil
 	if base.In(lane, m.observed()) {
 		t.Error("it is still in")

@@ -143,7 +143,7 @@ func TestBackFromAnyPointIsAllOld(t *testing.T) {
 		was := working(m)
 		d := next(t, 2, roles, m)
 		p := plan.Make(d, m.observed())
-		base := plan.BaselineOf(d, m.observed(), release.Release{ID: old.Release, Version: old.Version})
+		base := plan.BaselineOf(d, m.observed(), after(release.Release{ID: old.Release, Version: old.Version}, sortedKeys(m.hosts)...))
 		m.do(p, rapid.IntRange(0, 40).Draw(t, "steps"))
 		back := plan.Back(d, m.observed(), base)
 		m.do(back, rapid.IntRange(-1, 10).Draw(t, "steps back before a crash"))

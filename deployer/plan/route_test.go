@@ -88,7 +88,7 @@ func TestARouteThatChangedGoesBackWithItsOptions(t *testing.T) {
 		m.tells, m.lists = proxy == "own", proxy == "kamal"
 		m.reach(routed(desired("r1", "v1", webA, webB), asItIs))
 		d := routed(desired("r2", "v1", webA, webB), func(r *plan.Route) { r.Hosts = []string{"other.example.com"} })
-		base := plan.BaselineOf(d, m.observed(), past("r1", "v1"))
+		base := plan.BaselineOf(d, m.observed(), after(past("r1", "v1"), "a", "b"))
 		m.do(plan.Make(d, m.observed()), 3) // switched on a
 		p := plan.Back(d, m.observed(), base)
 		same(t, proxy, text(p), "back a: switch shop-web to shop-web-v1")
@@ -154,7 +154,7 @@ func TestAShareIsTriedOutOnAllHostsBeforeAnySwitches(t *testing.T) {
 	if st := p.Stages[2]; len(st.Watch) != 2 || st.Window != time.Minute {
 		t.Errorf("watched: %d for %s", len(st.Watch), st.Window)
 	}
-	base := plan.BaselineOf(d, m.observed(), past("r1", "v1"))
+	base := plan.BaselineOf(d, m.observed(), after(past("r1", "v1"), "a", "b"))
 	m.do(p, 12) // a is split
 	same(t, "gone on with", text(plan.Make(d, m.observed())), `start a: await health of shop-web-v2
 		start b: await health of shop-web-v2

@@ -192,6 +192,15 @@ func (h *Hosts) Read(ctx context.Context, lane release.Lane, wanted []string) (o
 	return o, false, nil
 }
 
+// Files gives the files of each host that was reached.
+func (h *Hosts) Files() map[string]lock.Files {
+	files := map[string]lock.Files{}
+	for name, s := range h.Servers {
+		files[name] = s.Files
+	}
+	return files
+}
+
 // Work gives what a rollout and the lock need of those of the named hosts that
 // were reached.
 func (h *Hosts) Work(names []string) (map[string]rollout.Host, map[string]lock.Files) {

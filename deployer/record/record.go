@@ -78,24 +78,34 @@ func (k Kept) And(more []string) []string {
 	return all
 }
 
-// Left returns the newest of the releases that succeeded, zero where there is
-// none, and the traces of what it left on the servers (see plan.Retained): its
-// own, and, where it was about a part of them, those of the ones before it.
-func Left(ctx context.Context, e Effects, good []release.Release) (newest release.Release, traces []string, err error) {
-	for i, r := range good {
-		k, err := Read(ctx, e, r.ID)
-		if err != nil {
-			return newest, nil, err
-		}
-		if i == 0 {
-			newest = r
-		}
-		traces = append(append(traces, string(r.ID)), append(k.Found, string(k.Origin))...)
-		if r.Only == "" && !history.Mends(r) {
+// Left returns what the releases that succeeded, newest first, left on each of
+// the hosts: traces of the newest that was put on it and, where that was about
+// a part of them, of the ones before it. A host that a release left out has
+// what an earlier one left.
+func Left(ctx context.Context, e Effects, good []release.Release, hosts []string) (map[string]plan.Left, error) {
+	left, open := map[string]plan.Left{}, slices.Clone(hosts)
+	for _, r := range good {
+		if len(open) == 0 {
 			break
 		}
+		k, err := Read(ctx, e, r.ID)
+		if err != nil {
+			return nil, err
+		}
+		open = slices.DeleteFunc(open, func(name string) bool {
+			if len(r.Hosts) > 0 && !history.RanOn(r, name) {
+				return false
+			}
+			l := left[name]
+			if l.Newest.ID == "" {
+				l.Newest = r
+			}
+			l.Traces = append(append(l.Traces, string(r.ID)), append(k.Found, string(k.Origin))...)
+			left[name] = l
+			return r.Only == "" && !history.Mends(r)
+		})
 	}
-	return newest, traces, nil
+	return left, nil
 }
 
 // Followed leaves out the newest of the releases that succeeded by which a

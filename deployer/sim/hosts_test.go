@@ -2,9 +2,11 @@ package sim
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/fairlead-deploy/fairlead/deployer/fleettest"
 	"github.com/fairlead-deploy/fairlead/release"
 )
 
@@ -78,6 +80,39 @@ func TestAHostThatIsLeftOutIsShownAndCaughtUp(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestAHostThatCouldNotCatchUpGoesBackToWhatItHad lets a host miss a release
+// that does not work there: what fails next goes back on it to the release
+// before, and on the others to the one it missed.
+func TestAHostThatCouldNotCatchUpGoesBackToWhatItHad(t *testing.T) {
+	scenario(t, two, func(s *daemon) {
+		s.world.Push("acme/shop:v2", fleettest.App{Status: 503, OnlyOn: []string{"b"}})
+		s.world.Push("acme/shop:v3", fleettest.App{Status: 503})
+		s.push(with("1", skip))
+		s.pass(calm)
+		s.world.Host("b").SetDown(true)
+		s.push(with("2", skip))
+		s.pass(calm)
+		if r := s.last(release.Succeeded); states(r)["b"] != "skipped" {
+			t.Errorf("hosts %v", r.Hosts)
+		}
+		s.world.Host("b").SetDown(false)
+		s.pass(calm)
+		s.push(with("3", skip))
+		s.pass(calm)
+		if got := []string{s.world.Host("a").Serving(web), s.world.Host("b").Serving(web)}; !slices.Equal(got, []string{"v2", "v1"}) {
+			t.Errorf("a and b serve %v", got)
+		}
+		for _, r := range s.world.Memory.Releases() {
+			if r.Status == release.NeedsHuman {
+				t.Errorf("%s needs a human: %s", r.ID, r.Reason)
+			}
+			if r.Version == "v3" && !strings.HasPrefix(r.Reason, "v3 failed; back on v1 and v2 on 2 hosts: ") {
+				t.Errorf("%s: %s", r.Status, r.Reason)
+			}
+		}
+	})
 }
 
 func TestAHostThatJoinsUnderAHoldGetsWhatIsHeld(t *testing.T) {
